@@ -1,0 +1,152 @@
+"""The record store: one measured run a record, found by what was run, never lost or half-written.
+
+Reuse rule, in one sentence: a record is reused if and only if a record with the same key exists and its bytes still
+match their hashes, the key being the hash of the study's name, the study's schema number and the run's
+configuration. Whoever changes what a study measures raises its schema number.
+
+A record is `<key>.npz` (arrays) and then `<key>.json` (configuration, scalars, provenance, the hash of the npz and of
+the json itself). Each is written to a temporary file, flushed to disk and renamed into place, and the json comes
+last: its presence is the commit mark, and a kill at any moment leaves either a whole record or none.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import math
+import os
+import tempfile
+import time
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_STALE_SECONDS = 3600.0
+
+
+class Record(NamedTuple):
+    """One measured run.
+
+    config: the run's configuration as plain values.  scalars: named numbers and strings (None where unmeasured).
+    arrays: named float or int arrays.  provenance: versions, device, commit, wall time of the run that made it.
+    """
+
+    key: str
+    study: str
+    config: dict[str, Any]
+    scalars: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    provenance: dict[str, Any]
+
+
+class DamagedRecord(Exception):
+    """A stored record whose bytes do not match their hash; says which and why."""
+
+
+def plain(config: Any) -> Any:
+    """A frozen dataclass as nested plain values, each field cast through its declared type.
+
+    1 and 1.0 in a float field are the same configuration. Raises ValueError for NaN or infinity, and TypeError for a
+    value that is not a number, a string, a bool, None, a sequence or a dataclass of these.
+    """
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        hints = typing.get_type_hints(type(config))
+        fields = {}
+        for field in dataclasses.fields(config):
+            value = getattr(config, field.name)
+            wants_float = hints[field.name] in (float, float | None) and isinstance(value, int)
+            fields[field.name] = plain(float(value) if wants_float else value)
+        return fields
+    if isinstance(config, (tuple, list)):
+        return [plain(value) for value in config]
+    if isinstance(config, Mapping):
+        return {str(name): plain(value) for name, value in config.items()}
+    if isinstance(config, float) and not math.isfinite(config):
+        raise ValueError(f"configuration values must be finite, got {config}")
+    if config is None or isinstance(config, (bool, int, float, str)):
+        return config
+    raise TypeError(f"configuration values must be plain, got {type(config).__name__}")
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def record_key(study: str, schema: int, config: Any) -> str:
+    """Content address of a run: the first 32 hexadecimal digits of the SHA-256 of its canonical form."""
+    return hashlib.sha256(_canonical({"study": study, "schema": schema, "config": plain(config)})).hexdigest()[:32]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new and nothing between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class RecordStore:
+    """Records of all studies under one folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Open (or make) the store at `root`, sweeping temporaries that a killed writer left an hour or more ago."""
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        for leftover in root.glob(".*.tmp"):
+            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+                leftover.unlink(missing_ok=True)
+
+    def put(self, record: Record) -> None:
+        """Store a record; an existing one of the same key is replaced."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **record.arrays)
+        arrays = buffer.getvalue()
+        body = {
+            "key": record.key,
+            "study": record.study,
+            "config": record.config,
+            "scalars": plain(record.scalars),
+            "provenance": record.provenance,
+            "arrays_sha256": hashlib.sha256(arrays).hexdigest(),
+        }
+        body["sha256"] = hashlib.sha256(_canonical(body)).hexdigest()
+        write_atomically(self.root / f"{record.key}.npz", arrays)
+        write_atomically(self.root / f"{record.key}.json", json.dumps(body, indent=1, sort_keys=True).encode())
+
+    def get(self, key: str) -> Record | None:
+        """The record, or None when there is none. Raises DamagedRecord when its bytes do not match their hashes."""
+        path = self.root / f"{key}.json"
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            body = json.loads(text)
+            claimed = body.pop("sha256")
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise DamagedRecord(f"record {key}: {path.name} is not a whole json object ({error})") from error
+        if hashlib.sha256(_canonical(body)).hexdigest() != claimed or body.get("key") != key:
+            raise DamagedRecord(f"record {key}: {path.name} does not match its hash")
+        try:
+            arrays = (self.root / f"{key}.npz").read_bytes()
+        except FileNotFoundError as error:
+            raise DamagedRecord(f"record {key}: {key}.npz is missing") from error
+        if hashlib.sha256(arrays).hexdigest() != body["arrays_sha256"]:
+            raise DamagedRecord(f"record {key}: {key}.npz does not match its hash")
+        with np.load(io.BytesIO(arrays), allow_pickle=False) as loaded:
+            named = {name: loaded[name] for name in loaded.files}
+        return Record(key, body["study"], body["config"], body["scalars"], named, body["provenance"])
+
+    def keys(self) -> Iterator[str]:
+        """Keys of all committed records, in order."""
+        return (path.stem for path in sorted(self.root.glob("*.json")))
