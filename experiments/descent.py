@@ -1,0 +1,221 @@
+"""Plain gradient descent on an ensemble of runs, measured at every step.
+
+Full batch, no momentum: theta_{s+1} = theta_s - step_size * grad L(theta_s), L(theta) = (1/2N) sum_i |f(x_i) - y_i|^2.
+The runs of one ensemble share `apply` and all shapes and differ in everything else (data, labels, step size, target,
+initialisation), all of it traced: a sweep compiles once per shape.
+
+Runs are computed one after another on each device and the ensemble axis is sharded over the devices: on a CPU this
+beats one vectorised batch for all but the widest steps, and it makes a run's numbers independent of its company.
+A run's trajectory is a function of its own problem alone, so stopping and resuming changes no bit.
+"""
+
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float, PyTree
+
+Apply = Callable[[Any, Any], Any]
+
+
+class Status(IntEnum):
+    RUNNING = 0
+    REACHED = 1  # loss <= target
+    EXHAUSTED = 2  # max_steps taken
+    DIVERGED = 3  # non-finite loss: an outcome, not a fault
+
+
+class Problem(NamedTuple):
+    """What one run minimises, and when it stops; with a leading axis over runs in an ensemble.
+
+    x: (N, ...) inputs.  y: (N,) or (N, m) labels.  step_size: eta.  pair: (2,) indices of the closest pair.
+    target: the run stops at the first step with L <= target.  max_steps: it stops there at the latest.
+    """
+
+    x: Any
+    y: Any
+    step_size: Any
+    pair: Any
+    target: Any
+    max_steps: Any
+
+
+class State(NamedTuple):
+    """Where one run stands before its next step; with a leading axis over runs in an ensemble."""
+
+    params: PyTree
+    optimiser: PyTree
+    step: Any
+    path_length: Any
+    status: Any
+
+
+class Trace(NamedTuple):
+    """Measurements at steps 0..T of a run, T its last; arrays of shape (T + 1,), NaN where never taken.
+
+    loss: L_s.  gradient_square: |grad L_s|^2.  path_length: sum_{t<s} |theta_{t+1} - theta_t|.
+    parameter_norm: |theta_s|.  gap: d_s = r_i - r_j of the closest pair (its Euclidean norm for vector outputs).
+    gradient_gap: |grad f(x_i) - grad f(x_j)|, Frobenius over outputs.
+    """
+
+    loss: Any
+    gradient_square: Any
+    path_length: Any
+    parameter_norm: Any
+    gap: Any
+    gradient_gap: Any
+
+
+def half_mean_square(residual: Float[Array, "N ..."]) -> Float[Array, ""]:
+    """L = (1/2N) sum_i |r_i|^2."""
+    return 0.5 * jnp.sum(residual**2) / residual.shape[0]
+
+
+def _residual(apply: Apply, params: PyTree, x: Array, y: Array) -> Array:
+    """f(x_i) - y_i as (N, m); the reshape lets a model return (N,) or (N, 1) alike."""
+    return apply(params, x).reshape(x.shape[0], -1) - y.reshape(y.shape[0], -1)
+
+
+def loss(apply: Apply, params: PyTree, x: Float[Array, "N ..."], y: Float[Array, "N ..."]) -> Float[Array, ""]:
+    """L(theta) = (1/2N) sum_i |f(theta; x_i) - y_i|^2."""
+    return half_mean_square(_residual(apply, params, x, y))
+
+
+def _measure(apply: Apply, params: PyTree, problem: Problem) -> tuple[Trace, PyTree]:
+    """Everything recorded at one theta, path length excepted, and grad L."""
+
+    def residual_at(params: PyTree) -> Array:
+        return _residual(apply, params, problem.x, problem.y)
+
+    residual, pull_back = jax.vjp(residual_at, params)
+    (gradient,) = pull_back(residual / residual.shape[0])
+    first, second = problem.pair[0], problem.pair[1]
+
+    def pair_difference(params: PyTree) -> Array:
+        out = apply(params, jnp.stack([problem.x[first], problem.x[second]])).reshape(2, -1)
+        return out[0] - out[1]
+
+    difference, pull_back_pair = jax.vjp(pair_difference, params)
+    outputs = difference.shape[0]
+    rows = [pull_back_pair(jnp.eye(outputs)[k])[0] for k in range(outputs)]
+    gap = residual[first] - residual[second]
+    measured = Trace(
+        loss=half_mean_square(residual),
+        gradient_square=optax.tree.norm(gradient, squared=True),
+        path_length=jnp.nan,
+        parameter_norm=optax.tree.norm(params),
+        gap=gap[0] if outputs == 1 else jnp.linalg.norm(gap),
+        gradient_gap=jnp.sqrt(sum(optax.tree.norm(row, squared=True) for row in rows)),
+    )
+    return measured, gradient
+
+
+def _step(apply: Apply, problem: Problem, until: Array, state: State) -> tuple[State, Trace]:
+    """Measure at theta_s, then move unless the run is over; frozen runs and steps past `until` cost nothing."""
+
+    def live(state: State) -> tuple[State, Trace]:
+        measured, gradient = _measure(apply, state.params, problem)
+        row = measured._replace(path_length=state.path_length)
+        status = jnp.where(
+            ~jnp.isfinite(row.loss),
+            Status.DIVERGED,
+            jnp.where(
+                row.loss <= problem.target,
+                Status.REACHED,
+                jnp.where(state.step >= problem.max_steps, Status.EXHAUSTED, Status.RUNNING),
+            ),
+        ).astype(jnp.int32)
+        updates, optimiser = optax.sgd(problem.step_size).update(gradient, state.optimiser)
+        moved = State(
+            params=optax.apply_updates(state.params, updates),
+            optimiser=optimiser,
+            step=state.step + 1,
+            path_length=state.path_length + optax.tree.norm(updates),
+            status=status,
+        )
+        over = state._replace(status=status)
+        return jax.tree.map(partial(jnp.where, status == Status.RUNNING), moved, over), row
+
+    def frozen(state: State) -> tuple[State, Trace]:
+        return state, Trace(*(jnp.asarray(jnp.nan) for _ in Trace._fields))
+
+    active = (state.status == Status.RUNNING) & (state.step < until)
+    return jax.lax.cond(active, live, frozen, state)
+
+
+def _advance_one(apply: Apply, chunk: int, until: Array, run: tuple[State, Problem]) -> tuple[State, Trace]:
+    state, problem = run
+    return jax.lax.scan(lambda state, _: _step(apply, problem, until, state), state, length=chunk)
+
+
+@partial(jax.jit, static_argnames=("apply", "chunk", "mesh"))
+def _advance(state: State, problem: Problem, until: Array, *, apply: Apply, chunk: int, mesh: Mesh):
+    """At most `chunk` steps of every run; on each device its share of the runs, one after another."""
+    shard = PartitionSpec("runs")
+
+    def share(state: State, problem: Problem, until: Array) -> tuple[State, Trace]:
+        return jax.lax.map(partial(_advance_one, apply, chunk, until), (state, problem))
+
+    return jax.shard_map(
+        share, mesh=mesh, in_specs=(shard, shard, PartitionSpec()), out_specs=shard, check_vma=False
+    )(state, problem, until)
+
+
+def start(params: PyTree, problem: Problem) -> State:
+    """The ensemble at step 0: `params` and `problem` carry one leading axis over runs."""
+    runs = np.shape(problem.step_size)[0]
+    return State(
+        params=params,
+        optimiser=optax.sgd(0.0).init(params),
+        step=np.zeros(runs, np.int32),
+        path_length=np.zeros(runs),
+        status=np.zeros(runs, np.int32),
+    )
+
+
+def _dealt(running: np.ndarray, devices: int) -> np.ndarray:
+    """An order of the runs that deals those still running evenly to the devices, padded to a multiple of them.
+
+    Once few runs are left, the devices would otherwise wait for the one that holds them. Padding repeats run 0; both
+    copies take the same steps.
+    """
+    order = np.argsort(~running, kind="stable")
+    order = np.concatenate([order, np.zeros(-len(order) % devices, order.dtype)])
+    return order.reshape(-1, devices).T.reshape(-1)
+
+
+def advance(
+    apply: Apply, state: State, problem: Problem, *, until: int | None = None, chunk: int = 1000
+) -> Iterator[tuple[State, list[Trace]]]:
+    """Advance an ensemble, yielding after every chunk its state and, run by run, the steps just measured.
+
+    Ends when every run is over, or has taken `until` steps. Each yielded state is a complete checkpoint: passing it
+    back in continues to the same bits. A run's measurements over all chunks, concatenated, are its trace.
+
+    apply: f(params, x), rows independent.  chunk: steps between yields (static: one compilation per value).
+    """
+    mesh = Mesh(np.asarray(jax.devices()), ("runs",))
+    limit = np.int32(np.iinfo(np.int32).max if until is None else until)
+    state, problem = jax.tree.map(np.asarray, (state, problem))
+    while (running := (state.status == Status.RUNNING) & (state.step < limit)).any():
+        order = _dealt(running, mesh.size)
+        position = np.zeros(len(running), int)
+        position[order] = np.arange(len(order))
+        dealt = jax.tree.map(lambda leaf: leaf[order], (state, problem))
+        after, rows = jax.device_get(_advance(*dealt, limit, apply=apply, chunk=chunk, mesh=mesh))
+        before = state.step
+        state, rows = jax.tree.map(lambda leaf: leaf[position], (after, rows))
+        # A run that stops in this chunk measured its last step without moving on.
+        taken = state.step - before + (running & (state.status != Status.RUNNING))
+        yield state, [Trace(*(column[run, : taken[run]] for column in rows)) for run in range(len(running))]
+
+
+def join(pieces: list[Trace]) -> Trace:
+    """One run's trace from its successive chunks."""
+    return Trace(*(np.concatenate(columns) for columns in zip(*pieces)))

@@ -1,0 +1,50 @@
+"""Slopes with bootstrap intervals over seeds: the numbers that a reader quotes."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+
+class Slope(NamedTuple):
+    """A measured log-log slope beside what a claim expects of it (None: nothing is claimed, the number is reported).
+
+    ci_low, ci_high: 95% percentile bootstrap over seeds.
+    """
+
+    claim: str
+    label: str
+    expected: float | None
+    measured: float
+    ci_low: float
+    ci_high: float
+
+
+def fitted_slopes(
+    x: Float[np.ndarray, " points"], values: Float[np.ndarray, "seeds points"]
+) -> Float[np.ndarray, " seeds"]:
+    """Least-squares slope of log(values) against log(x), seed by seed. All entries must be positive and finite."""
+    if not (np.all(np.isfinite(values)) and np.all(values > 0)):
+        raise ValueError(f"values must be positive and finite to take logarithms, got {np.nanmin(values)} at least")
+    if len(x) < 2:
+        raise ValueError(f"x must have at least 2 entries to fit a slope, got {len(x)}")
+    centred = np.log(x) - np.mean(np.log(x))
+    return np.log(values) @ centred / (centred @ centred)
+
+
+def bootstrap_slope(
+    x: Float[np.ndarray, " points"],
+    values: Float[np.ndarray, "seeds points"],
+    *,
+    claim: str,
+    label: str,
+    expected: float | None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Slope:
+    """Mean over seeds of the fitted slope (the slope of the geometric mean), resampling whole seeds."""
+    slopes = fitted_slopes(x, values)
+    rng = np.random.default_rng(seed)
+    means = slopes[rng.integers(len(slopes), size=(resamples, len(slopes)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Slope(claim, label, expected, float(slopes.mean()), float(low), float(high))
