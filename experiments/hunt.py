@@ -1,5 +1,6 @@
 """Hunt for counterexamples: Hypothesis searches a claim's instances for the smallest slack, or for a violation."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -58,7 +59,7 @@ def search(hunt: Hunt, *, examples: int, seed: int) -> HuntReport:
         max_examples=examples,
         deadline=None,
         database=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
+        suppress_health_check=list(hypothesis.HealthCheck),  # pyright: ignore[reportArgumentType]
         verbosity=hypothesis.Verbosity.quiet,
         phases=(hypothesis.Phase.generate, hypothesis.Phase.target, hypothesis.Phase.shrink),
     )
@@ -77,10 +78,8 @@ def search(hunt: Hunt, *, examples: int, seed: int) -> HuntReport:
             smallest_violation = instance
             raise _ViolationFound
 
-    try:
+    with contextlib.suppress(_ViolationFound):
         explore()
-    except _ViolationFound:
-        pass
     return HuntReport(
         claim=hunt.claim,
         tried=sum(counts.values()),
