@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 Apply = Callable[[Any, Any], Any]
 
@@ -77,14 +77,23 @@ def half_mean_square(residual: Float[Array, "N ..."]) -> Float[Array, ""]:
     return 0.5 * jnp.sum(residual**2) / residual.shape[0]
 
 
-def _residual(apply: Apply, params: PyTree, x: Array, y: Array) -> Array:
+def _residual(apply: Apply, params: PyTree, x: Any, y: Any) -> Array:
     """f(x_i) - y_i as (N, m); the reshape lets a model return (N,) or (N, 1) alike."""
-    return apply(params, x).reshape(x.shape[0], -1) - y.reshape(y.shape[0], -1)
+    return apply(params, x).reshape(len(x), -1) - y.reshape(len(y), -1)
 
 
-def loss(apply: Apply, params: PyTree, x: Float[Array, "N ..."], y: Float[Array, "N ..."]) -> Float[Array, ""]:
+def loss(apply: Apply, params: PyTree, x: Float[ArrayLike, "N ..."], y: Float[ArrayLike, "N ..."]) -> Float[Array, ""]:
     """L(theta) = (1/2N) sum_i |f(theta; x_i) - y_i|^2."""
     return half_mean_square(_residual(apply, params, x, y))
+
+
+@partial(jax.jit, static_argnames="apply")
+def descent_step(
+    apply: Apply, params: PyTree, x: Float[ArrayLike, "N ..."], y: Float[ArrayLike, "N ..."], *, step_size: float
+) -> PyTree:
+    """theta - step_size * grad L(theta), one step of one run."""
+    gradient = jax.grad(lambda theta: loss(apply, theta, x, y))(params)
+    return jax.tree.map(lambda theta, slope: theta - step_size * slope, params, gradient)
 
 
 def _measure(apply: Apply, params: PyTree, problem: Problem) -> tuple[Trace, PyTree]:
@@ -162,9 +171,14 @@ def _advance(state: State, problem: Problem, until: Array, *, apply: Apply, chun
     def share(state: State, problem: Problem, until: Array) -> tuple[State, Trace]:
         return jax.lax.map(partial(_advance_one, apply, chunk, until), (state, problem))
 
-    return jax.shard_map(
-        share, mesh=mesh, in_specs=(shard, shard, PartitionSpec()), out_specs=shard, check_vma=False
-    )(state, problem, until)
+    return jax.shard_map(share, mesh=mesh, in_specs=(shard, shard, PartitionSpec()), out_specs=shard, check_vma=False)(
+        state, problem, until
+    )
+
+
+def member(ensemble: PyTree, index: int | np.integer | Int[np.ndarray, " some"]) -> PyTree:
+    """One run's part (or, for an array of indices, some runs' parts) of anything with a leading axis over runs."""
+    return jax.tree.map(lambda leaf: leaf[index], ensemble)
 
 
 def start(params: PyTree, problem: Problem) -> State:
@@ -207,10 +221,10 @@ def advance(
         order = _dealt(running, mesh.size)
         position = np.zeros(len(running), int)
         position[order] = np.arange(len(order))
-        dealt = jax.tree.map(lambda leaf: leaf[order], (state, problem))
+        dealt = member((state, problem), order)
         after, rows = jax.device_get(_advance(*dealt, limit, apply=apply, chunk=chunk, mesh=mesh))
         before = state.step
-        state, rows = jax.tree.map(lambda leaf: leaf[position], (after, rows))
+        state, rows = member((after, rows), position)
         # A run that stops in this chunk measured its last step without moving on.
         taken = state.step - before + (running & (state.status != Status.RUNNING))
         yield state, [Trace(*(column[run, : taken[run]] for column in rows)) for run in range(len(running))]
@@ -219,3 +233,26 @@ def advance(
 def join(pieces: list[Trace]) -> Trace:
     """One run's trace from its successive chunks."""
     return Trace(*(np.concatenate(columns) for columns in zip(*pieces)))
+
+
+class Finished(NamedTuple):
+    """One run that is over. index: its place in the ensemble.  params: where it stands after its last step."""
+
+    index: int
+    trace: Trace
+    status: int
+    params: PyTree
+
+
+def descend(apply: Apply, params: PyTree, problem: Problem, *, chunk: int = 1000) -> Iterator[Finished]:
+    """Run an ensemble from `params`, yielding every run as soon as it is over."""
+    runs = len(np.asarray(problem.step_size))
+    pieces: list[list[Trace]] = [[] for _ in range(runs)]
+    over = np.zeros(runs, bool)
+    for state, rows in advance(apply, start(params, problem), problem, chunk=chunk):
+        for piece, row in zip(pieces, rows):
+            piece.append(row)
+        for index in np.flatnonzero(~over & (state.status != Status.RUNNING)):
+            over[index] = True
+            last = member(state.params, index)
+            yield Finished(int(index), join(pieces[index]), int(state.status[index]), last)

@@ -48,3 +48,20 @@ def bootstrap_slope(
     means = slopes[rng.integers(len(slopes), size=(resamples, len(slopes)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return Slope(claim, label, expected, float(slopes.mean()), float(low), float(high))
+
+
+def slopes_in_separation(
+    separation: Float[np.ndarray, " points"],
+    values: Float[np.ndarray, "seeds points"],
+    *,
+    claim: str,
+    label: str,
+    expected: float | None,
+) -> list[Slope]:
+    """Slope between the two smallest separations, where a law for h -> 0 speaks, and then over all of them."""
+    order = np.argsort(separation)
+    ranges = {"two smallest h": order[:2], "all h": order} if len(order) > 2 else {"all h": order}
+    return [
+        bootstrap_slope(separation[kept], values[:, kept], claim=claim, label=f"{label}, {name}", expected=expected)
+        for name, kept in ranges.items()
+    ]

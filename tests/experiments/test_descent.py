@@ -44,10 +44,11 @@ def ensemble(runs=RUNS, max_steps=100, target=0.0, step_size=0.1):
 def complete(apply, state, problem, **options):
     """Final state and the trace of every run."""
     pieces = [[] for _ in range(len(state.step))]
-    for state, rows in advance(apply, state, problem, chunk=CHUNK, **options):
+    stages = list(advance(apply, state, problem, chunk=CHUNK, **options))
+    for _, rows in stages:
         for piece, row in zip(pieces, rows):
             piece.append(row)
-    return state, [join(piece) for piece in pieces]
+    return stages[-1][0], [join(piece) for piece in pieces]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,85 @@
+"""The ledger: for each claim, whether it held, how tightly, and where it does not apply."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from experiments.statistics import Slope
+from theory.claims import CLAIMS
+from theory.verdict import Check, Verdict, failed_hypotheses, judge, slack_log10
+
+
+def _status(counts: Counter[Verdict]) -> str:
+    """One word: the worst verdict that says something, else why nothing was said."""
+    for verdict in (Verdict.VIOLATED, Verdict.HOLDS, Verdict.VACUOUS, Verdict.NOT_APPLICABLE):
+        if counts[verdict]:
+            return verdict.value
+    return "not_checked"
+
+
+def _factor(slack: float) -> str:
+    return f"{10**slack:.3g}"
+
+
+def _words(counts: Counter[Verdict], slacks: list[float], failed: Counter[str]) -> str:
+    """The counts as a sentence a newcomer understands."""
+    if not counts.total():
+        return "Not checked by these studies."
+    parts = []
+    applicable = counts[Verdict.HOLDS] + counts[Verdict.VIOLATED]
+    if applicable:
+        parts.append(f"held in {counts[Verdict.HOLDS]} of {applicable} applicable checks")
+    if slacks:
+        parts.append(
+            f"the bound is off by a factor of {_factor(min(slacks))} at best, {_factor(statistics.median(slacks))} "
+            f"in the median and {_factor(max(slacks))} at worst"
+        )
+    if counts[Verdict.VACUOUS]:
+        parts.append(f"says nothing (vacuous) in {counts[Verdict.VACUOUS]}")
+    if counts[Verdict.NOT_APPLICABLE]:
+        reasons = ", ".join(f"{name} ({count})" for name, count in failed.most_common())
+        parts.append(f"does not apply in {counts[Verdict.NOT_APPLICABLE]}, where this fails: {reasons}")
+    sentence = "; ".join(parts)
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def ledger(
+    checks: Iterable[Check], slopes: Iterable[Slope] = (), words: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """One entry per claim, as plain values.
+
+    checks: how many inequalities were tested, and of them holds / violated / vacuous / not_applicable.
+    slack_log10: log10 of how far measurement and bound lie apart, min / median / max over the checks with a ratio.
+    slope: the first slope reported for the claim; slopes: all of them.  words: counts and findings in plain words.
+    """
+    by_claim: dict[str, list[Check]] = {claim: [] for claim in CLAIMS}
+    for check in checks:
+        by_claim[check.claim].append(check)
+    reported: dict[str, list[Slope]] = {claim: [] for claim in CLAIMS}
+    for slope in slopes:
+        reported[slope.claim].append(slope)
+    entries = []
+    for claim, tested in by_claim.items():
+        counts = Counter(judge(check) for check in tested)
+        slacks = [slack for check in tested if (slack := slack_log10(check)) is not None]
+        failed = Counter(name for check in tested for name in failed_hypotheses(check))
+        violations = [check.instance for check in tested if judge(check) is Verdict.VIOLATED]
+        found = [slope._asdict() for slope in reported[claim]]
+        entries.append(
+            {
+                "id": claim,
+                "title": CLAIMS[claim].title,
+                "checks": len(tested),
+                **{verdict.value: counts[verdict] for verdict in Verdict},
+                "slack_log10": {"min": min(slacks), "median": statistics.median(slacks), "max": max(slacks)}
+                if slacks
+                else None,
+                "slope": found[0] if found else None,
+                "slopes": found,
+                "status": _status(counts),
+                "words": " ".join(filter(None, [_words(counts, slacks, failed), (words or {}).get(claim)])),
+                "violations": violations[:5],
+            }
+        )
+    return entries
