@@ -86,6 +86,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
+            os.fchmod(handle, 0o644)  # mkstemp makes files that only their owner may read
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

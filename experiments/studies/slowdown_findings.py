@@ -1,0 +1,259 @@
+"""What the slowdown study's records say: the checks of R1 to R5, the slopes in h, and what the figure draws."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.linearised import Linearisation, linearise, loss_after, steps_to
+from experiments.records import Record
+from experiments.statistics import Slope, slopes_in_separation
+from experiments.study import Findings
+from theory import path_floor, slow_mode, spectral_ceiling, step_floor, tail_rate
+from theory.verdict import Check
+
+_EXAMPLE_ARCHITECTURE = "residual"
+
+
+class Control(NamedTuple):
+    """A run's linearisation at theta_0, in closed form. steps: None where the target hides in unresolved modes."""
+
+    model: Linearisation
+    steps: int | None
+
+
+def _control(record: Record) -> Control:
+    config = record.config
+    model = linearise(record.arrays["gram_start"], record.arrays["residual_start"], num_points=config["num_points"])
+    stable = config["step_size"] < 2 * config["num_points"] / model.eigenvalues[-1]
+    steps = steps_to(model, config["target"], step_size=config["step_size"]) if stable else None
+    return Control(model, steps)
+
+
+def _network_checks(record: Record, where: str) -> Iterator[Check]:
+    """Ceilings and floors that hold for the network itself: R1 at both ends, R2, R3, R4's floor, R5 one step on."""
+    config, run, arrays = record.config, record.scalars, record.arrays
+    size, eta = config["num_points"], config["step_size"]
+    if run["status"] == "diverged":
+        return
+    for end, gap in (("start", arrays["gradient_gap"][0]), ("end", arrays["gradient_gap"][-1])):
+        spectrum = np.linalg.eigvalsh(arrays[f"gram_{end}"])
+        yield spectral_ceiling.check(
+            float(spectrum[0]),
+            float(gap),
+            largest_eigenvalue=float(spectrum[-1]),
+            kernel_size=size,
+            instance=f"{end} of {where}",
+        )
+    scales: dict[str, Any] = {
+        "output_scale": 1.0 + float(np.max(np.abs(arrays["residual_start"]))),
+        "gradient_scale": max(float(np.sqrt(np.max(np.diagonal(arrays[f"gram_{end}"])))) for end in ("start", "end")),
+    }
+    shared: dict[str, Any] = {
+        "initial_gap": abs(run["gap_start"]),
+        "gradient_gap": run["gradient_gap"],
+        "final_loss": run["loss_end"],
+        "target_loss": config["target"],
+        "num_points": size,
+        "instance": where,
+    }
+    yield path_floor.check(path_length=run["path_length"], **shared, **scales)
+    yield path_floor.check_motion(
+        gap_motion=abs(run["gap_end"] - run["gap_start"]),
+        path_length=run["path_length"],
+        gradient_gap=run["gradient_gap"],
+        instance=where,
+        **scales,
+    )
+    yield step_floor.check(
+        num_steps=run["steps"],
+        initial_loss=run["loss_start"],
+        squared_gradient_sum=run["gradient_square_sum"],
+        step_size=eta,
+        **shared,
+        **scales,
+    )
+    yield slow_mode.check_floor(run["loss_end"], run["gap_end"], num_points=size, instance=where)
+    end = linearise(arrays["gram_end"], arrays["residual_end"], num_points=size)
+    yield tail_rate.check(
+        first_loss=run["loss_end"],
+        last_loss=run["loss_next"],
+        num_steps=1,
+        gradient_gap=float(arrays["gradient_gap"][-1]),
+        mode_share=float(end.energies[0] / end.energies.sum()),
+        top_eigenvalue=float(end.eigenvalues[-1]),
+        smoothness=run["smoothness_next"],
+        step_size=eta,
+        num_points=size,
+        instance=f"step after the last of {where}",
+        output_scale=scales["output_scale"],
+    )
+
+
+def _control_checks(record: Record, control: Control, where: str) -> Iterator[Check]:
+    """What R4 and R5 say of the linearisation: its loss at the target's step, and its rate in the last half."""
+    if not control.steps:
+        return
+    config, arrays = record.config, record.arrays
+    eta, size, model, last = config["step_size"], config["num_points"], control.model, control.steps
+    yield slow_mode.check(
+        loss_after(model, last, step_size=eta),
+        last,
+        arrays["gram_start"],
+        arrays["residual_start"],
+        (int(arrays["pair"][0]), int(arrays["pair"][1])),
+        step_size=eta,
+        instance=f"linearised {where}",
+    )
+    first = last // 2
+    first_loss, last_loss = (loss_after(model, step, step_size=eta) for step in (first, last))
+    bottom = model.energies[0] * (1 - eta * model.eigenvalues[0] / size) ** (2 * first)
+    yield tail_rate.check_linear(
+        first_loss=first_loss,
+        last_loss=last_loss,
+        num_steps=last - first,
+        bottom_eigenvalue=float(model.eigenvalues[0]),
+        top_eigenvalue=float(model.eigenvalues[-1]),
+        mode_share=float(min(bottom / (2 * size * first_loss), 1.0)),
+        step_size=eta,
+        num_points=size,
+        instance=f"last half of linearised {where}",
+    )
+
+
+def _floor(record: Record) -> float:
+    """R3's floor on the steps of this run, with G measured along it."""
+    config, run = record.config, record.scalars
+    return float(
+        step_floor.step_floor(
+            abs(run["gap_start"]),
+            run["gradient_gap"],
+            target_loss=config["target"],
+            initial_loss=run["loss_start"],
+            step_size=config["step_size"],
+            num_points=config["num_points"],
+        )
+    )
+
+
+def find(preset: Any, records: Sequence[Record]) -> Findings:
+    checks: list[Check] = []
+    cells: dict[tuple[str, str], dict[tuple[float, int], dict[str, Any]]] = {}
+    for record in records:
+        config, run = record.config, record.scalars
+        where = f"{config['architecture']['kind']} {config['labelling']} h={config['h']:g} seed {config['seed']}"
+        control = _control(record)
+        checks += [*_network_checks(record, where), *_control_checks(record, control, where)]
+        cell = cells.setdefault((config["architecture"]["kind"], config["labelling"]), {})
+        cell[config["h"], config["seed"]] = {
+            "steps": run["steps"] if run["status"] == "reached" else None,
+            "linearised": control.steps,
+            "floor": _floor(record) if run["status"] == "reached" else None,
+            "separation": run["separation"],
+            "status": run["status"],
+        }
+    panels: list[dict[str, Any]] = []
+    slopes: list[Slope] = []
+    for (kind, labelling), cell in cells.items():
+        panel: dict[str, Any] = {"architecture": kind, "labelling": labelling}
+        for name in ("steps", "linearised", "floor", "separation"):
+            panel[name] = [[cell[h, seed][name] for h in preset.separations] for seed in range(preset.seeds)]
+        panel["not_reached"] = sum(entry["status"] != "reached" for entry in cell.values())
+        panels.append(panel)
+        slopes += _slopes(panel)
+    example = _example_seed(panels)
+    # A claim's first slope is its headline: one for which an exponent is claimed.
+    slopes.sort(key=lambda slope: slope.expected is None)
+    return Findings(
+        summary={
+            "separations": list(preset.separations),
+            "seeds": preset.seeds,
+            "num_points": preset.num_points,
+            "target": preset.target,
+            "step_sizes": {net.architecture.kind: net.step_size for net in preset.networks},
+            "gap": preset.gap,
+            "noise": preset.noise,
+            "lipschitz": preset.lipschitz,
+            "panels": panels,
+            "curves": _curves(records, example),
+            "curves_seed": example,
+            "curves_architecture": _EXAMPLE_ARCHITECTURE,
+        },
+        checks=checks,
+        slopes=slopes,
+        words=_words(slopes),
+    )
+
+
+def _slopes(panel: dict[str, Any]) -> Iterator[Slope]:
+    """Exponents of the steps in h, over the h that every seed reached; noisy labels split by what the floor says.
+
+    Noise leaves some seeds a gap that the path floor forbids to keep, and others one that the target loss tolerates.
+    """
+    kind, labelling = panel["architecture"], panel["labelling"]
+    groups = {labelling: np.ones(len(panel["steps"]), bool)}
+    if labelling == "noise":
+        floors = np.array(panel["floor"], float)
+        groups["noise, floor above 0"] = np.all(floors > 0, axis=1)
+        groups["noise, floor 0"] = np.all(floors == 0, axis=1)
+    for name, series in (("network", "steps"), ("linearised", "linearised")):
+        for group, seeds in groups.items():
+            steps = np.array(panel[series], float)[seeds]
+            complete = np.all(np.isfinite(steps), axis=0)
+            if seeds.sum() == 0 or complete.sum() < 2:
+                continue
+            yield from slopes_in_separation(
+                np.mean(panel["separation"], axis=0)[complete],
+                np.maximum(steps[:, complete], 1.0),
+                claim="R4" if labelling == "smooth" else "R3",
+                label=f"{kind} {name}, {group}",
+                expected=0.0 if labelling == "smooth" else -2.0 if (name, labelling) == ("linearised", "gap") else None,
+            )
+
+
+def _example_seed(panels: Sequence[dict[str, Any]]) -> int:
+    """First seed whose noise the path floor forbids to keep, so that its three loss curves can differ; else 0."""
+    for panel in panels:
+        if (panel["architecture"], panel["labelling"]) == (_EXAMPLE_ARCHITECTURE, "noise"):
+            floors = np.array(panel["floor"], float)
+            return int(np.argmax(np.all(floors > 0, axis=1)))
+    return 0
+
+
+def _curves(records: Sequence[Record], seed: int) -> list[dict[str, Any]]:
+    """Loss curves of one architecture and seed, 60 points each."""
+    found = []
+    for record in records:
+        config = record.config
+        if config["architecture"]["kind"] == _EXAMPLE_ARCHITECTURE and config["seed"] == seed:
+            keep = np.unique(np.linspace(0, len(record.arrays["step"]) - 1, 60).astype(int))
+            found.append(
+                {
+                    "labelling": config["labelling"],
+                    "h": config["h"],
+                    "step": record.arrays["step"][keep].tolist(),
+                    "loss": record.arrays["loss"][keep].tolist(),
+                }
+            )
+    return found
+
+
+def _words(slopes: Sequence[Slope]) -> dict[str, str]:
+    """The finding in plain words, from the measured exponents over all h."""
+
+    def exponents(name: str, group: str) -> str:
+        chosen = [
+            f"{slope.label.split()[0]} {slope.measured:+.2f} [{slope.ci_low:+.2f}, {slope.ci_high:+.2f}]"
+            for slope in slopes
+            if slope.label.split(" ", 1)[1] == f"{name}, {group}, all h"
+        ]
+        return ", ".join(chosen) or "not measured"
+
+    return {
+        "R3": f"Exponent of the steps in h. Label gap: {exponents('network', 'gap')}; linearised at theta_0: "
+        f"{exponents('linearised', 'gap')}. Noisy labels, where the pair's noise exceeds what the target tolerates: "
+        f"{exponents('network', 'noise, floor above 0')}; where it does not: "
+        f"{exponents('network', 'noise, floor 0')}. Negative means slower as h falls.",
+        "R4": f"Exponent of the steps in h, Lipschitz labels: {exponents('network', 'smooth')}. Zero means that h does "
+        "not matter.",
+    }

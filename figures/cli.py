@@ -1,0 +1,168 @@
+"""The command `uniformity`: the one place that knows theory, experiments and figures together.
+
+Heavy imports live inside the commands, so that `uniformity --help` answers at once.
+"""
+
+import json as json_format
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import cyclopts
+
+app = cyclopts.App(
+    name="uniformity",
+    help="Does more uniform training data make gradient descent faster, and what exactly can be proved about it?",
+)
+
+_Names = Annotated[tuple[str, ...], cyclopts.Parameter(consume_multiple=True)]
+
+
+def _chosen(kind: str, names: tuple[str, ...], known: Mapping[str, Any]) -> list[Any]:
+    """The named entries of a table, all of them when none is named; an unknown name is one clear sentence."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{kind} must be one of {', '.join(known)}, but it was {name!r}")
+    return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())
+
+
+def _use_all_cores() -> None:
+    """One JAX device per core: an ensemble of runs is sharded over devices."""
+    import os
+
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+
+
+@app.command
+def reproduce(
+    *,
+    preset: Literal["smoke", "quick", "paper"] = "quick",
+    only: _Names = (),
+    out: Path = Path("out"),
+    fresh: bool = False,
+    json: bool = False,
+) -> int:
+    """Train, measure, draw every figure and print the ledger.
+
+    Parameters
+    ----------
+    preset
+        How much is run: smoke takes seconds, quick at most four minutes on two cores, paper is for publication.
+    only
+        Names of studies; by default all.
+    out
+        Folder for ledger.json, records/, summaries/ and figures/.
+    fresh
+        Measure every run anew instead of reusing records.
+    json
+        Print the ledger as JSON on stdout; progress goes to stderr.
+    """
+    _use_all_cores()
+    from experiments.ledger import ledger
+    from experiments.records import RecordStore, write_atomically
+    from experiments.reproduce import dump, run_study, write_summary
+    from experiments.studies import STUDIES
+    from figures.draw import draw_figure
+    from figures.terminal import Reporter, print_ledger
+
+    studies = _chosen("--only", only, STUDIES)
+    store = RecordStore(out / "records")
+    findings = {}
+    with Reporter(to_stderr=json) as reporter:
+        for study in studies:
+            findings[study.name] = run_study(study, preset, store, fresh=fresh, report=reporter)
+            summary = write_summary(study, preset, findings[study.name], out / "summaries")
+            draw_figure(study.name, summary, out / "figures")
+    entries = ledger(
+        [check for found in findings.values() for check in found.checks],
+        [slope for found in findings.values() for slope in found.slopes],
+        {claim: words for found in findings.values() for claim, words in found.words.items()},
+    )
+    book = {"preset": preset, "studies": list(findings), "claims": entries}
+    write_atomically(out / "ledger.json", dump(book))
+    if json:
+        print(json_format.dumps(book))
+    else:
+        print_ledger(book, out)
+    return 0
+
+
+@app.command
+def claims(*, json: bool = False) -> int:
+    """List every claim: statement, hypotheses, provenance, code, test, study, figure, status."""
+    from figures.claims_table import claim_rows
+    from figures.terminal import print_claims
+
+    rows = claim_rows()
+    if json:
+        print(json_format.dumps(rows, indent=1))
+    else:
+        print_claims(rows)
+    return 0
+
+
+@app.command
+def draw(*figures: str, out: Path = Path("out/figures")) -> int:
+    """Redraw figures from the committed summaries alone; nothing is trained.
+
+    Parameters
+    ----------
+    figures
+        Names of figures; by default all.
+    out
+        Folder for the PDF, SVG and PNG files.
+    """
+    from figures.draw import DRAWERS, committed_summary, draw_figure
+
+    for name in _chosen("figure", figures, {name: name for name in DRAWERS}):
+        for path in draw_figure(name, committed_summary(name), out):
+            print(path)
+    return 0
+
+
+@app.command
+def verify(*, claim: _Names = (), examples: int = 200, seed: int = 0, json: bool = False) -> int:
+    """Hunt for counterexamples to the claims; exit 1 if one is found, with the smallest instance as runnable Python.
+
+    Parameters
+    ----------
+    claim
+        Ids of claims, such as R2; by default all.
+    examples
+        Instances searched per claim.
+    seed
+        Seed of the search.
+    json
+        Print the reports as JSON.
+    """
+    _use_all_cores()
+    from experiments.hunt import search
+    from experiments.hunts import HUNTS
+    from figures.terminal import print_hunt
+
+    if examples < 1:
+        raise ValueError(f"--examples must be at least 1, but it was {examples}")
+    reports = []
+    for hunt in _chosen("--claim", claim, HUNTS):
+        reports.append(search(hunt, examples=examples, seed=seed))
+        if not json:
+            print_hunt(reports[-1])
+    if json:
+        print(json_format.dumps([report._asdict() for report in reports], indent=1))
+    return 1 if any(report.violation for report in reports) else 0
+
+
+def main() -> None:
+    """Run the command; bad input is one sentence on stderr and exit status 2, an interrupt 130."""
+    try:
+        code = app(result_action="return_value")
+    except ValueError as error:
+        print(f"uniformity: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("uniformity: interrupted; finished runs are stored, the same command resumes", file=sys.stderr)
+        code = 130
+    sys.exit(code)

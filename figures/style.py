@@ -1,0 +1,113 @@
+"""One visual grammar for all figures: measured, bound, control, violated; and how a figure is saved.
+
+Measured numbers are filled markers on solid lines in a colour-blind-safe hue (Okabe and Ito 2008), one marker shape
+per series so that grey print still tells them apart; bounds are black dashed lines; controls are open markers on
+dotted lines; violations are red crosses.
+"""
+
+import io
+import math
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from experiments.records import write_atomically
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#882255", "#7F7F2F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+BOUND: dict[str, Any] = {"color": "black", "linestyle": (0, (5, 2)), "linewidth": 1.2}
+GUIDE: dict[str, Any] = {"color": "0.55", "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
+VIOLATED: dict[str, Any] = {"color": "#CC0000", "marker": "x", "linestyle": "none", "markersize": 7}
+
+FORMATS = ("pdf", "svg", "png")
+
+_RC: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.5,
+    "savefig.dpi": 160,
+    "svg.hashsalt": "uniformity",
+    "pdf.fonttype": 42,
+}
+
+
+def measured(index: int) -> dict[str, Any]:
+    """Line style of the index-th measured series."""
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)], "linestyle": "-"}
+
+
+def control(index: int) -> dict[str, Any]:
+    """Line style of the control that belongs to the index-th measured series."""
+    return {**measured(index), "linestyle": ":", "markerfacecolor": "white"}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """The house style, for everything drawn or saved inside."""
+    with matplotlib.rc_context(_RC):
+        yield
+
+
+def new_figure(rows: int, columns: int, *, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
+    """An empty figure in inches with its grid of axes; without pyplot, so nothing is kept between figures."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def panel_title(ax: Axes, letter: str, text: str) -> None:
+    ax.set_title(f"({letter}) {text}", loc="left")
+
+
+def log_axes(ax: Axes, *, x_ticks: list[float] | None = None) -> None:
+    """Logarithmic axes over whole decades of y; x either over decades or labelled at the given values alone."""
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    if x_ticks:
+        ax.set_xticks(x_ticks, [f"{tick:g}" for tick in x_ticks])
+        ax.set_xticks([], minor=True)
+
+
+def caption(figure: Figure, text: str, summary: dict[str, Any]) -> None:
+    """What was measured, under the panels, with the preset and the command that measures it again."""
+    source = f"Preset {summary['preset']}, {summary['seeds']} seeds: {summary['command']}"
+    lines = textwrap.wrap(f"{text} {source}.", int(21.5 * figure.get_figwidth()))
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6.5, color="0.25")
+
+
+def quoted(slope: dict[str, Any]) -> str:
+    """A slope with its bootstrap interval, as a caption quotes it."""
+    return f"{slope['measured']:+.2f} [{slope['ci_low']:+.2f}, {slope['ci_high']:+.2f}]"
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write PDF, SVG and PNG, byte-identical for the same figure: no date, fixed identifiers."""
+    metadata: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+    written = []
+    for kind in FORMATS:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=kind, metadata=metadata[kind])
+        written.append(stem.with_suffix(f".{kind}"))
+        write_atomically(written[-1], buffer.getvalue())
+    return written

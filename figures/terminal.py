@@ -1,0 +1,121 @@
+"""What the command prints: progress, the ledger, the claims, the hunt's reports."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+STATUS_STYLE = {
+    "holds": "green",
+    "violated": "bold red",
+    "vacuous": "yellow",
+    "not_applicable": "yellow",
+    "not_checked": "dim",
+}
+
+
+class Reporter:
+    """A progress bar per study and one line per run; on a terminal without cursor control, lines alone."""
+
+    def __init__(self, *, to_stderr: bool) -> None:
+        self.console = Console(stderr=to_stderr, highlight=False)
+        self.progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+        )
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Reporter":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def __call__(self, event: Any) -> None:
+        name = f"{event.study.code} {event.study.name}"
+        if event.kind == "plan":
+            self.tasks[event.study.name] = self.progress.add_task(name, total=event.total)
+            return
+        self.progress.update(self.tasks[event.study.name], completed=event.done)
+        counter = f"[dim]{event.study.code} {event.done:>4}/{event.total}[/dim]"
+        if event.kind == "damaged":
+            self.console.print(f"{counter} [bold red]damaged[/bold red], to be run again: {event.outcome}")
+        elif event.kind in ("ran", "reused"):
+            outcome = f" ({event.outcome})" if event.outcome else ""
+            self.console.print(f"{counter} {event.kind:<6} {event.label}{outcome}")
+
+
+def _slope_text(slope: dict[str, Any]) -> str:
+    expected = "" if slope["expected"] is None else f", expected {slope['expected']:g}"
+    # An escaped bracket: rich would read "[-0.1, ...]" as markup.
+    return f"{slope['label']}: {slope['measured']:+.2f} \\[{slope['ci_low']:+.2f}, {slope['ci_high']:+.2f}]{expected}"
+
+
+def print_ledger(book: dict[str, Any], out: Path) -> None:
+    """The ledger as a table, then each claim's finding in words."""
+    console = Console(highlight=False)
+    table = Table(title=f"Ledger, preset {book['preset']}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("claim", "status"):
+        table.add_column(column, no_wrap=True)
+    for column in ("holds", "violated", "vacuous", "n/a", "loose by"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for entry in book["claims"]:
+        slack = entry["slack_log10"]
+        style = STATUS_STYLE[entry["status"]]
+        table.add_row(
+            f"{entry['id']} {entry['title']}",
+            f"[{style}]{entry['status'].replace('_', ' ')}[/{style}]",
+            *(str(entry[name]) for name in ("holds", "violated", "vacuous", "not_applicable")),
+            f"x {10 ** slack['median']:.2g}" if slack else "",
+        )
+    console.print(table)
+    for entry in book["claims"]:
+        if not entry["checks"]:
+            continue
+        console.print(f"[bold]{entry['id']}[/bold] {escape(entry['words'])}", soft_wrap=True)
+        # The exponents that are claimed, where the claim speaks (h -> 0); all slopes are in ledger.json.
+        for slope in entry["slopes"]:
+            if slope["expected"] is not None and not slope["label"].endswith("all h"):
+                console.print(f"   slope, {_slope_text(slope)}", soft_wrap=True)
+        for instance in entry["violations"]:
+            console.print(f"   [bold red]violated at[/bold red] {instance}", soft_wrap=True)
+    console.print(f"Written: {out / 'ledger.json'}, {out / 'figures'}, {out / 'summaries'}, {out / 'records'}")
+
+
+def print_claims(rows: list[dict[str, Any]]) -> None:
+    """Every claim, a paragraph each."""
+    console = Console(highlight=False)
+    for row in rows:
+        style = STATUS_STYLE[row["status"]]
+        status = row["status"].replace("_", " ")
+        console.print(f"[bold]{row['id']} {row['title']}[/bold]  [{style}]{status}[/{style}]  ({row['provenance']})")
+        console.print(f"   {row['statement']}", soft_wrap=True, markup=False)
+        for hypothesis in row["hypotheses"]:
+            console.print(f"   if {hypothesis}", soft_wrap=True, markup=False)
+        places = [row["code"], row["test"], *row["studies"], *row["figures"]]
+        console.print(f"   [dim]{'  '.join(places)}[/dim]", soft_wrap=True)
+
+
+def print_hunt(report: Any) -> None:
+    """One claim's hunt: how many instances, how tight, and the counterexample if there is one."""
+    console = Console(highlight=False)
+    slack = report.smallest_slack_log10
+    tight = "no ratio" if slack is None else f"bound within a factor {10**slack:.6g}"
+    verdict = "[bold red]VIOLATED[/bold red]" if report.violation else "[green]no violation[/green]"
+    console.print(
+        f"[bold]{report.claim}[/bold] {verdict}: {report.tried} tried, {report.applicable} applicable, "
+        f"{report.vacuous} vacuous; {tight}",
+        soft_wrap=True,
+    )
+    if report.tightest:
+        console.print(f"   tightest {report.tightest}", soft_wrap=True, markup=False)
+    if report.violation:
+        console.print(report.violation, soft_wrap=True, markup=False)

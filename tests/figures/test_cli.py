@@ -1,0 +1,131 @@
+"""The command, as a user runs it: a smoke run end to end, reuse, damage, bad input, verification."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.hunt import Hunt, search
+from experiments.hunts import HUNTS
+from experiments.studies import STUDIES
+from figures.draw import DRAWERS
+from theory.claims import CLAIMS
+from theory.verdict import Check
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def uniformity(*arguments, check=True):
+    """Run the command in its own process, exactly as installed."""
+    command = [str(Path(sys.executable).parent / "uniformity"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if check:
+        assert done.returncode == 0, done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    return out, uniformity("reproduce", "--preset", "smoke", "--out", str(out))
+
+
+def test_reproduce_writes_ledger_records_summaries_and_figures(smoke):
+    out, done = smoke
+    book = json.loads((out / "ledger.json").read_text())
+    assert [entry["id"] for entry in book["claims"]] == list(CLAIMS)
+    for entry in book["claims"]:
+        counted = sum(entry[name] for name in ("holds", "violated", "vacuous", "not_applicable"))
+        assert counted == entry["checks"] and entry["violated"] == 0, entry
+    for name in STUDIES:
+        assert (out / "summaries" / f"{name}.json").stat().st_size <= 100_000
+        for kind in ("pdf", "svg", "png"):
+            assert (out / "figures" / f"{name}.{kind}").stat().st_size > 1000
+    assert " ran " in done.stdout and "reused" not in done.stdout
+    assert "Ledger" in done.stdout
+
+
+def test_a_second_run_reuses_every_record_and_gives_the_same_ledger(smoke):
+    out, _ = smoke
+    before = (out / "ledger.json").read_text()
+    done = uniformity("reproduce", "--preset", "smoke", "--out", str(out))
+    assert " ran " not in done.stdout and "reused" in done.stdout
+    assert (out / "ledger.json").read_text() == before
+
+
+def test_only_one_study_with_json_and_a_damaged_record(smoke):
+    out, _ = smoke
+    victim = sorted((out / "records").glob("*.npz"))[0]
+    owner = json.loads(victim.with_suffix(".json").read_text())["study"]
+    victim.write_bytes(victim.read_bytes()[:-7])
+    done = uniformity("reproduce", "--preset", "smoke", "--out", str(out), "--only", owner, "--json")
+    book = json.loads(done.stdout)
+    assert book["studies"] == [owner]
+    assert "damaged" in done.stderr and victim.stem in done.stderr and done.stderr.count(" ran ") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("reproduce", "--only", "nonsense"), ("--only", "slowdown", "nonsense")),
+        (("draw", "nonsense"), ("figure", "slowdown", "nonsense")),
+        (("verify", "--claim", "Z9"), ("--claim", "R2", "Z9")),
+        (("verify", "--examples", "0"), ("--examples", "at least 1", "0")),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_2(arguments, names):
+    done = uniformity(*arguments, check=False)
+    assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1 and all(name in done.stderr for name in names)
+
+
+def test_unknown_options_are_refused():
+    for arguments in (("reproduce", "--preset", "huge"), ("reproduce", "--colour", "red")):
+        done = uniformity(*arguments, check=False)
+        assert done.returncode != 0 and "Traceback" not in done.stderr
+
+
+def test_draw_needs_no_training_and_is_byte_identical(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        uniformity("draw", "--out", str(folder))
+    drawn = sorted(path.name for path in first.iterdir())
+    assert drawn == sorted(f"{name}.{kind}" for name in DRAWERS for kind in ("pdf", "png", "svg"))
+    for name in drawn:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_claims_lists_every_claim_with_existing_places():
+    rows = json.loads(uniformity("claims", "--json").stdout)
+    assert [row["id"] for row in rows] == list(CLAIMS)
+    for row in rows:
+        for place in (row["code"], row["test"], *row["studies"], *row["figures"]):
+            assert (ROOT / place).is_file(), place
+    assert "Step floor" in uniformity("claims").stdout
+
+
+def test_help_does_not_wait_for_jax():
+    probe = "import sys; import figures.cli; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT).returncode == 0
+    assert "reproduce" in uniformity("--help").stdout
+
+
+def test_verify_hunts_every_claim_and_finds_nothing():
+    reports = json.loads(uniformity("verify", "--examples", "5", "--json").stdout)
+    assert [report["claim"] for report in reports] == list(HUNTS)
+    assert all(report["tried"] >= 1 and report["violation"] is None for report in reports)
+
+
+def test_a_false_claim_is_found_shrunk_and_printed_as_runnable_python():
+    from false_claim import Instance, check
+    from hypothesis import strategies
+
+    hunt = Hunt("R2", strategies.builds(Instance, size=strategies.integers(1, 1000)), check, "false_claim")
+    report = search(hunt, examples=200, seed=0)
+    # n^2 <= 100 n fails first at 101.
+    assert report.violation is not None and "Instance(size=101)" in report.violation
+    script = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n" + report.violation
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0 and done.stdout.startswith("violated") and isinstance(check(Instance(101)), Check)
