@@ -89,7 +89,12 @@ def loss(apply: Apply, params: PyTree, x: Float[ArrayLike, "N ..."], y: Float[Ar
 
 @partial(jax.jit, static_argnames="apply")
 def descent_step(
-    apply: Apply, params: PyTree, x: Float[ArrayLike, "N ..."], y: Float[ArrayLike, "N ..."], *, step_size: float
+    apply: Apply,
+    params: PyTree,
+    x: Float[ArrayLike, "N ..."],
+    y: Float[ArrayLike, "N ..."],
+    *,
+    step_size: Float[ArrayLike, ""],
 ) -> PyTree:
     """theta - step_size * grad L(theta), one step of one run."""
     gradient = jax.grad(lambda theta: loss(apply, theta, x, y))(params)

@@ -31,7 +31,10 @@ def _as_float64(leaf: ArrayLike) -> Array:
 
 
 def _prepare(apply: Apply, params: PyTree, x: ArrayLike) -> tuple[PyTree, Array]:
-    """Arguments in float64; ValueError unless apply(params, x) has the shape of a model's outputs."""
+    """Arguments in float64; ValueError unless apply(params, x) has the shape of a model's outputs.
+
+    Called while compiling, so a compiled kernel spends no time on it.
+    """
     params, samples = jax.tree.map(_as_float64, params), _as_float64(x)
     shape = jax.eval_shape(apply, params, samples).shape
     if len(shape) not in (1, 2) or shape[0] != len(samples):
@@ -39,37 +42,25 @@ def _prepare(apply: Apply, params: PyTree, x: ArrayLike) -> tuple[PyTree, Array]
     return params, samples
 
 
-def _gradients(apply: Apply, params: PyTree, x: Array) -> list[Array]:
+def _gradients(apply: Apply, params: PyTree, x: ArrayLike) -> list[Array]:
     """For each parameter array the per-sample gradients of all outputs, shape (N, m, size of the array)."""
+    params, samples = _prepare(apply, params, x)
 
     def outputs(params: PyTree, sample: Array) -> Array:
         return apply(params, sample[None])[0].reshape(-1)
 
-    per_leaf = jax.tree.leaves(jax.vmap(jax.jacrev(outputs), in_axes=(None, 0))(params, x))
+    per_leaf = jax.tree.leaves(jax.vmap(jax.jacrev(outputs), in_axes=(None, 0))(params, samples))
     return [leaf.reshape(*leaf.shape[:2], -1) for leaf in per_leaf]
 
 
 @partial(jax.jit, static_argnums=0)
-def _summed_grams(apply: Apply, params: PyTree, x: Array) -> Array:
+def generic_ntk(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..."]) -> Float[Array, "Nm Nm"]:
+    """K = J J^T of any model as a sum over parameter arrays: N P numbers in memory, N^2 P multiplications."""
     rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in _gradients(apply, params, x)]
     return sum((row @ row.T for row in rows), start=jnp.zeros(()))
 
 
 @partial(jax.jit, static_argnums=0)
-def _concatenated(apply: Apply, params: PyTree, x: Array) -> Array:
-    return jnp.concatenate([leaf.reshape(-1, leaf.shape[-1]) for leaf in _gradients(apply, params, x)], axis=1)
-
-
-@partial(jax.jit, static_argnums=0)
-def _gap(apply: Apply, params: PyTree, two: Array) -> Array:
-    return jnp.sqrt(sum((jnp.sum((leaf[0] - leaf[1]) ** 2) for leaf in _gradients(apply, params, two)), jnp.zeros(())))
-
-
-def generic_ntk(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..."]) -> Float[Array, "Nm Nm"]:
-    """K = J J^T of any model as a sum over parameter arrays: N P numbers in memory, N^2 P multiplications."""
-    return _summed_grams(apply, *_prepare(apply, params, x))
-
-
 def empirical_ntk(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..."]) -> Float[Array, "Nm Nm"]:
     """K = J J^T, (N m, N m) float64, rows in the order n * m + o; no factor 1/N or 1/P.
 
@@ -81,9 +72,10 @@ def empirical_ntk(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..
     return generic_ntk(apply, params, x)
 
 
+@partial(jax.jit, static_argnums=0)
 def jacobian(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..."]) -> Float[Array, "Nm P"]:
     """J, (N m, P) float64: for small models, where its singular values resolve what K's eigenvalues cannot."""
-    return _concatenated(apply, *_prepare(apply, params, x))
+    return jnp.concatenate([leaf.reshape(-1, leaf.shape[-1]) for leaf in _gradients(apply, params, x)], axis=1)
 
 
 def gradient_gap(
@@ -97,4 +89,9 @@ def gradient_gap(
     Taken from the difference of the gradients, not from K_ii + K_jj - 2 K_ij, which loses half the digits for close
     points.
     """
-    return _gap(apply, *_prepare(apply, params, jnp.asarray(x)[jnp.asarray(pair)]))
+    return _gap(apply, params, jnp.asarray(x)[jnp.asarray(pair)])
+
+
+@partial(jax.jit, static_argnums=0)
+def _gap(apply: Apply, params: PyTree, two: Array) -> Array:
+    return jnp.sqrt(sum((jnp.sum((leaf[0] - leaf[1]) ** 2) for leaf in _gradients(apply, params, two)), jnp.zeros(())))

@@ -8,13 +8,14 @@ Metric. Euclidean; with `period`, every coordinate difference is wrapped to [-pe
   sphere this is the chord.
 Rounding. A distance is `math.hypot` of the wrapped differences: within 2 ulp of the true distance of the float64 points
   in the Euclidean metric, plus sqrt(D) eps period on the torus (D coordinates).
-Source. Classic: closest pair by nearest-neighbour search. A k-d tree, or blocks of all distances,
-  screens the pairs up to rounding; `distance` measures the candidates again: the answer does not depend on the screen.
+Source. Classic: closest pair by nearest-neighbour search. A sweep along the first coordinate, a k-d tree, or blocks
+  of all distances screens the pairs up to rounding; `distance` measures the candidates again: the answer does not
+  depend on the screen.
 """
 
 import math
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +27,8 @@ _EPS = 2.0**-52
 _UNDERFLOW = 1e-150  # differences below this vanish when squared: the screen cannot tell them from duplicates
 _LARGEST = 1e150  # above, squares overflow
 _TREE_POINTS, _TREE_COORDINATES = 256, 12  # a k-d tree pays above so many points, up to so many coordinates
-_BLOCK_ENTRIES = 1 << 21  # distances screened at once: 16 MiB
+_SWEEP_PAIRS = 64  # pairs a point that the sweep may look at before it leaves the cloud to the tree
+_BLOCK_ENTRIES = 1 << 19  # distances screened at once: 4 MiB
 
 
 class Separation(NamedTuple):
@@ -136,9 +138,10 @@ def _tree_pays(flat: Float[np.ndarray, "n D"]) -> bool:
 
 def _first_duplicate(flat: Float[np.ndarray, "n D"]) -> tuple[int, int] | None:
     """The lexicographically lowest pair of equal rows."""
-    _, group = np.unique(flat, axis=0, return_inverse=True)
-    order = np.argsort(group, kind="stable")  # equal rows become neighbours, in rising index
-    repeated = np.flatnonzero(np.diff(group[order]) == 0)
+    if np.all(np.diff(np.sort(flat[:, 0])) > 0):  # the usual case, at a small part of the cost
+        return None
+    order = np.lexsort(flat.T)  # equal rows become neighbours, in rising index
+    repeated = np.flatnonzero(np.all(flat[order[1:]] == flat[order[:-1]], axis=1))
     if repeated.size == 0:
         return None
     first = repeated[np.argmin(order[repeated])]  # a group's lowest index comes first, its second lowest next
@@ -147,42 +150,74 @@ def _first_duplicate(flat: Float[np.ndarray, "n D"]) -> tuple[int, int] | None:
 
 def _tree_candidates(flat: Float[np.ndarray, "n D"], *, period: float | None) -> Int[np.ndarray, "c 2"]:
     """Every pair that could be the closest: within the screen's rounding of the least nearest-neighbour distance."""
+    swept = _swept_candidates(flat) if period is None else None
+    if swept is not None:
+        return swept
     tree = KDTree(flat, boxsize=period)
     nearest = float(np.min(tree.query(flat, k=2)[0][:, 1]))
     return tree.query_pairs(nearest + 2.0 * _screen_error(nearest, flat.shape[1], period), output_type="ndarray")
 
 
+def _swept_candidates(flat: Float[np.ndarray, "n D"]) -> Int[np.ndarray, "c 2"] | None:
+    """The same (and a few more) by a sweep along the first coordinate; None where its strip holds too many pairs.
+
+    Compares the k-th neighbours in the order of the first coordinate, k = 1, 2, ..., as long as any of them are no
+    farther apart along it than the closest pair so far.
+    """
+    order = np.argsort(flat[:, 0])
+    columns = np.ascontiguousarray(flat[order].T)
+    left = np.arange(len(flat))
+    reach, seen, found = math.inf, 0, []
+    for shift in count(1):
+        left = left[: np.searchsorted(left, len(flat) - shift)]
+        left = left[columns[0, left + shift] - columns[0, left] <= reach]
+        seen += len(left)
+        if seen > _SWEEP_PAIRS * len(flat):
+            return None
+        if not len(left):
+            return np.sort(order[np.concatenate(found)], axis=1)
+        screened = np.sqrt(sum((column[left + shift] - column[left]) ** 2 for column in columns))
+        nearest = float(np.min(screened))
+        reach = min(reach, nearest + 2.0 * _screen_error(nearest, len(columns), None))
+        close = left[screened <= reach]
+        found.append(np.stack([close, close + shift], axis=1))
+
+
 def _block_candidates(flat: Float[np.ndarray, "n D"], *, period: float | None) -> Iterator[Int[np.ndarray, "2"]]:
     """The same (and, early on, a few more) from all n(n-1)/2 distances, a block of rows at a time."""
-    bounds = _product_bounds if period is None else partial(_wrapped_bounds, period=period)
-    centred = flat - np.mean(flat, axis=0) if period is None else flat  # rounds by eps |centred|, like the products
+    lower_bounds = _product_bounds(flat) if period is None else _wrapped_bounds(flat, period)
     rows = max(1, _BLOCK_ENTRIES // len(flat))
     nearest = math.inf
     for start in range(0, len(flat) - 1, rows):
-        lower, upper = bounds(centred[start : start + rows], centred[start:])
-        lower[np.tril_indices(len(lower), m=lower.shape[1])] = np.inf  # each pair once, i < j
-        upper[np.isinf(lower)] = np.inf
-        nearest = min(nearest, float(np.min(upper)))
-        yield from np.argwhere(lower <= nearest) + start
+        lower = lower_bounds(start, start + rows)
+        lower[np.tril_indices(len(lower))] = np.inf  # each pair once, i < j
+        i, j = np.unravel_index(np.argmin(lower), lower.shape)
+        if lower[i, j] <= nearest**2 * (1.0 + 8.0 * _EPS):
+            nearest = min(nearest, distance(flat[start + i], flat[start + j], period=period))
+            yield from np.argwhere(lower <= nearest**2 * (1.0 + 8.0 * _EPS)) + start
 
 
-def _product_bounds(
-    block: Float[np.ndarray, "rows D"], later: Float[np.ndarray, "m D"]
-) -> tuple[Float[np.ndarray, "rows m"], Float[np.ndarray, "rows m"]]:
-    """Enclosure of the squared distances |a|^2 + |b|^2 - 2 a.b: fast, but a near-duplicate loses all its digits."""
-    sizes = np.add.outer(np.sum(block**2, axis=1), np.sum(later**2, axis=1))
-    squares = sizes - 2.0 * (block @ later.T)
-    error = 4.0 * (block.shape[1] + 4) * _EPS * sizes + _UNDERFLOW**2
-    return squares - error, squares + error
+def _product_bounds(flat: Float[np.ndarray, "n D"]) -> Callable[[int, int], Float[np.ndarray, "rows m"]]:
+    """Lower bounds of the squared distances |a|^2 + |b|^2 - 2 a.b of rows start..stop to rows start..n.
+
+    Fast (one matrix product), but a near-duplicate loses all its digits.
+    """
+    centred = flat - np.mean(flat, axis=0)  # rounds by eps |centred|, like the products
+    error = 4.0 * (flat.shape[1] + 4) * _EPS
+    sizes = (1.0 - error) * np.sum(centred**2, axis=1, keepdims=True) - 0.5 * _UNDERFLOW**2
+    ones = np.ones_like(sizes)
+    left, right = np.hstack([-2.0 * centred, sizes, ones]), np.hstack([centred, ones, sizes])
+    return lambda start, stop: left[start:stop] @ right[start:].T
 
 
-def _wrapped_bounds(
-    block: Float[np.ndarray, "rows D"], later: Float[np.ndarray, "m D"], *, period: float
-) -> tuple[Float[np.ndarray, "rows m"], Float[np.ndarray, "rows m"]]:
-    """Enclosure of the distances on the torus."""
-    wrapped = distances(block, later, period=period)
-    error = _screen_error(wrapped, block.shape[1], period)
-    return wrapped - error, wrapped + error
+def _wrapped_bounds(flat: Float[np.ndarray, "n D"], period: float) -> Callable[[int, int], Float[np.ndarray, "rows m"]]:
+    """Lower bounds of the squared distances on the torus, likewise."""
+
+    def lower_bounds(start: int, stop: int) -> Float[np.ndarray, "rows m"]:
+        wrapped = distances(flat[start:stop], flat[start:], period=period)
+        return np.maximum(wrapped - _screen_error(wrapped, flat.shape[1], period), 0.0) ** 2
+
+    return lower_bounds
 
 
 def _screen_error(

@@ -21,17 +21,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, Float
 
 from experiments.blocks import Block, Params, Tape
 
-_TILE_ROWS = 256
-"""Rows (samples x outputs x tokens) of a tile: its Gram matrices, 0.5 MiB each, stay in the second-level cache."""
-_MOST_UNROLLED = 4
-"""Up to so many tiles a side the tiles are unrolled, and one's products overlap another's sums (a fifth faster);
-beyond, a loop bounds memory and compile time.
-"""
+_HALVINGS = 3
+"""How often a symmetric block is halved: 3 leave 9/16 of the products of the full square."""
+_FEW_ROWS = 64
+"""Rows (samples x outputs x tokens) from which halving a block no longer pays."""
+_STRIP = 2**18
+"""Entries of an intermediate Gram matrix (2 MiB) from which a block is computed in strips of rows."""
 
 
 class AffineTrace(NamedTuple):
@@ -41,7 +40,10 @@ class AffineTrace(NamedTuple):
     signals: Float[Array, "N m t q"]
 
 
-def affine_traces(block: Block, params: Params, x: Float[Array, "N ..."]) -> tuple[AffineTrace, ...]:
+Traces = tuple[AffineTrace, ...]
+
+
+def affine_traces(block: Block, params: Params, x: Float[Array, "N ..."]) -> Traces:
     """Features and signals of every affine map of a block with output (N,) or (N, m), in order of application."""
 
     def outputs(params: Params, x: Array, perturbations: list[Array] | None):
@@ -81,7 +83,7 @@ def _rows_gram(a: Array, b: Array) -> Array:
     return a.reshape(-1, a.shape[-1]) @ b.reshape(-1, b.shape[-1]).T
 
 
-def _pair_form(rows: list[AffineTrace], columns: list[AffineTrace]) -> Float[Array, "Im Jm"]:
+def _pair_form(rows: Traces, columns: Traces) -> Float[Array, "Im Jm"]:
     """The terms of all maps for one set of samples against another."""
     total = jnp.zeros(())
     for a, b in zip(rows, columns):
@@ -94,37 +96,40 @@ def _pair_form(rows: list[AffineTrace], columns: list[AffineTrace]) -> Float[Arr
     return total
 
 
-def _pair_form_by_tiles(traces: list[AffineTrace]) -> Float[Array, "Nm Nm"]:
-    """Tiles on and above the diagonal, mirrored below: about half the work, intermediates that stay in the cache."""
-    n, m = traces[0].signals.shape[:2]
-    longest = max(trace.signals.shape[2] for trace in traces)
-    count = min(n, -(-n * m * longest // _TILE_ROWS))
-    tile = -(-n // count)
-    # The last tile is moved back to end at the last sample: it overlaps its neighbour, and every tile has one shape.
-    starts = np.minimum(np.arange(count) * tile, n - tile)
-    pairs = np.stack([starts[index] for index in np.triu_indices(count)], axis=1)
+def _pair_form_in_strips(rows: Traces, columns: Traces) -> Float[Array, "Im Jm"]:
+    """The same with bounded memory: a few samples of `rows` at a time."""
+    (i, m), j = rows[0].signals.shape[:2], columns[0].signals.shape[0]
+    at_once = max(1, _STRIP // (j * _rows_per_sample(rows) ** 2))
+    if at_once >= i:
+        return _pair_form(rows, columns)
 
-    def add_tile(kernel: Array, i: ArrayLike, j: ArrayLike) -> Array:
-        rows, columns = (
-            jax.tree.map(partial(jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=tile), traces)
-            for start in (i, j)
-        )
-        block = _pair_form(rows, columns)
-        kernel = jax.lax.dynamic_update_slice(kernel, block, (i * m, j * m))
-        return jax.lax.dynamic_update_slice(kernel, block.T, (j * m, i * m))
+    def strip(sample: Traces) -> Array:
+        return _pair_form(jax.tree.map(lambda array: array[None], sample), columns)
 
-    kernel = jnp.zeros((n * m, n * m), traces[0].signals.dtype)
-    if count <= _MOST_UNROLLED:
-        for i, j in pairs:
-            kernel = add_tile(kernel, i, j)
-        return kernel
-    return jax.lax.fori_loop(0, len(pairs), lambda step, kernel: add_tile(kernel, *jnp.asarray(pairs)[step]), kernel)
+    return jax.lax.map(strip, rows, batch_size=at_once).reshape(i * m, j * m)
+
+
+def _pair_form_of_all(traces: Traces, halvings: int = _HALVINGS) -> Float[Array, "Nm Nm"]:
+    """[[A, B], [B^T, C]] by halves: B once, A and C in the same way."""
+    n = traces[0].signals.shape[0]
+    if halvings == 0 or n * _rows_per_sample(traces) <= _FEW_ROWS:
+        return _pair_form_in_strips(traces, traces)
+    first = jax.tree.map(lambda array: array[: n // 2], traces)
+    second = jax.tree.map(lambda array: array[n // 2 :], traces)
+    a, c = (_pair_form_of_all(half, halvings - 1) for half in (first, second))
+    b = _pair_form_in_strips(first, second)
+    return jnp.block([[a, b], [b.T, c]])
+
+
+def _rows_per_sample(traces: Traces) -> int:
+    """m t, for the longest token sequence of any map."""
+    return max(trace.signals.shape[1] * trace.signals.shape[2] for trace in traces)
 
 
 @partial(jax.jit, static_argnums=0)
 def structured_ntk(block: Block, params: Params, x: Float[Array, "N ..."]) -> Float[Array, "Nm Nm"]:
     """K = J J^T of a block with output (N,) or (N, m), shape (N m, N m), rows in the order n * m + o."""
     traces = affine_traces(block, params, x)
-    paired = [trace for trace in traces if _pair_form_is_cheaper(trace)]
+    paired = tuple(trace for trace in traces if _pair_form_is_cheaper(trace))
     terms = [_gradient_form(trace) for trace in traces if not _pair_form_is_cheaper(trace)]
-    return sum(terms, start=_pair_form_by_tiles(paired) if paired else jnp.zeros(()))
+    return sum(terms, start=_pair_form_of_all(paired) if paired else jnp.zeros(()))

@@ -14,9 +14,10 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from experiments.architecture import ArchitectureConfig
-from experiments.kernel import empirical_ntk, gradient_gap, jacobian
+from experiments.kernel import Apply, empirical_ntk, gradient_gap, jacobian
 from experiments.points import construct
 from experiments.records import Record
 from experiments.spectrum import smallest_eigenvalue, smallest_singular
@@ -43,7 +44,8 @@ class SpectrumRun:
     @property
     def label(self) -> str:
         size = f"cluster of {self.cluster_size}" if self.cluster_size > 2 else "pair"
-        return f"{self.architecture.kind} {self.architecture.activation} {size} seed {self.seed}"
+        net = self.architecture
+        return f"{net.kind} {net.activation} width {net.bottleneck or net.width} {size} seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -103,35 +105,60 @@ def plan(preset: Preset) -> list[SpectrumRun]:
     return list(dict.fromkeys(pairs + clusters))
 
 
+def sweep(
+    apply: Apply,
+    params: PyTree,
+    *,
+    point_shape: tuple[int, ...],
+    num_points: int,
+    separations: Sequence[float],
+    cluster_size: int = 2,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """The kernel of any model as a pair (or a cluster) of points closes up: arrays with one entry a separation.
+
+    separation: realised h.  smallest, error, largest: eigenvalues of K and the error bar of the smallest.
+    gradient_gap: G of the closest pair; G^2/2 is the spectral ceiling.  block_ceiling, one_out_ceiling: see
+    theory.spectral_ceiling.  Raises ValueError for an infeasible separation.
+    """
+    columns: dict[str, list[float]] = {}
+    for h in separations:
+        dials: dict[str, Any] = {"h": h} if cluster_size == 2 else {"h": h, "cluster_size": cluster_size}
+        family = "pair_collapse" if cluster_size == 2 else "cluster_collapse"
+        points = construct(family, num_points, domain_of(point_shape), seed=seed, **dials)
+        gram = np.asarray(empirical_ntk(apply, params, points.points))
+        # A cluster's eigenvalue falls so fast that only the Jacobian's singular values still resolve it.
+        least = (
+            smallest_eigenvalue(gram)
+            if cluster_size == 2
+            else smallest_singular(np.asarray(jacobian(apply, params, points.points)))
+        )
+        row = {
+            "separation": points.separation,
+            "smallest": least.value,
+            "error": least.error,
+            "largest": float(np.linalg.norm(gram, 2)),
+            "gradient_gap": float(gradient_gap(apply, params, points.points, points.pair)),
+            "block_ceiling": float(spectral_ceiling.block_ceiling(gram)),
+            "one_out_ceiling": float(spectral_ceiling.one_out_ceiling(gram)),
+        }
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return {name: np.array(values) for name, values in columns.items()}
+
+
 def measure(runs: Sequence[SpectrumRun]) -> Iterator[tuple[SpectrumRun, Measured]]:
     for run in runs:
         model = run.architecture.build(run.point_shape)
-        domain = domain_of(run.point_shape)
-        params = model.init(jax.random.key(run.seed))
-        columns: dict[str, list[float]] = {}
-        for h in run.separations:
-            dials: dict[str, Any] = {"h": h} if run.cluster_size == 2 else {"h": h, "cluster_size": run.cluster_size}
-            family = "pair_collapse" if run.cluster_size == 2 else "cluster_collapse"
-            points = construct(family, run.num_points, domain, seed=run.seed, **dials)
-            gram = np.asarray(empirical_ntk(model, params, points.points))
-            # A cluster's eigenvalue falls so fast that only the Jacobian's singular values still resolve it.
-            least = (
-                smallest_eigenvalue(gram)
-                if run.cluster_size == 2
-                else smallest_singular(np.asarray(jacobian(model, params, points.points)))
-            )
-            row = {
-                "separation": points.separation,
-                "smallest": least.value,
-                "error": least.error,
-                "largest": float(np.linalg.norm(gram, 2)),
-                "gradient_gap": float(gradient_gap(model, params, points.points, points.pair)),
-                "block_ceiling": float(spectral_ceiling.block_ceiling(gram)),
-                "one_out_ceiling": float(spectral_ceiling.one_out_ceiling(gram)),
-            }
-            for name, value in row.items():
-                columns.setdefault(name, []).append(value)
-        arrays = {name: np.array(values) for name, values in columns.items()}
+        arrays = sweep(
+            model,
+            model.init(jax.random.key(run.seed)),
+            point_shape=run.point_shape,
+            num_points=run.num_points,
+            separations=run.separations,
+            cluster_size=run.cluster_size,
+            seed=run.seed,
+        )
         yield run, Measured({}, arrays, f"lambda_min {arrays['smallest'][0]:.2e} to {arrays['smallest'][-1]:.2e}")
 
 

@@ -75,10 +75,10 @@ SMALL = RESIDUAL._replace(architecture=replace(RESIDUAL.architecture, width=8))
 
 PRESETS = {
     "smoke": Preset(
-        (RESIDUAL._replace(architecture=replace(RESIDUAL.architecture, width=8)),),
+        (SMALL,),
         (0.3, 0.15),
         seeds=2,
-        max_steps=20_000,
+        max_steps=50_000,
     ),
     "quick": Preset(NETWORKS, (0.4, 0.2, 0.1, 0.05), seeds=5, max_steps=200_000),
     "paper": Preset(NETWORKS, (0.4, 0.2, 0.1, 0.05, 0.025), seeds=20, max_steps=2_000_000),

@@ -200,7 +200,8 @@ def _slopes(panel: dict[str, Any]) -> Iterator[Slope]:
         for group, seeds in groups.items():
             steps = np.array(panel[series], float)[seeds]
             complete = np.all(np.isfinite(steps), axis=0)
-            if seeds.sum() == 0 or complete.sum() < 2:
+            # One seed has no spread to bootstrap, one h no slope.
+            if seeds.sum() < 2 or complete.sum() < 2:
                 continue
             yield from slopes_in_separation(
                 np.mean(panel["separation"], axis=0)[complete],

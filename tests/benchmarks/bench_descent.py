@@ -23,11 +23,12 @@ import numpy as np
 
 jax.config.update("jax_num_cpu_devices", 2)
 
+from timing import seconds  # noqa: E402
+
 from experiments import descent  # noqa: E402
 from experiments.architecture import residual_mlp, transformer  # noqa: E402
 from experiments.blocks import Activation, Block, Chain, Linear, Residual  # noqa: E402
 from experiments.studies.networks import PLAIN, RESIDUAL, TRANSFORMER  # noqa: E402
-from timing import seconds  # noqa: E402
 
 RUNS = 8
 

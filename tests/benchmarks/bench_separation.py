@@ -10,9 +10,9 @@ distances at once, where they fit. Medians of turns taken by all contestants; `r
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
+from timing import seconds
 
 from experiments.separation import separation
-from timing import seconds
 
 CASES = ((1_000_000, 2), (100_000, 3), (20_000, 16))
 PDIST_LARGEST = 20_000  # its distances take 1.5 GiB

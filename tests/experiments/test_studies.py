@@ -1,0 +1,168 @@
+"""Every study: its runs, its findings on the smoke preset, and what only it must get right."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments.records import Record, plain, record_key
+from experiments.reproduce import dump
+from experiments.studies import STUDIES, convergence, kernel_spectrum, separation_law, slowdown
+from experiments.studies.networks import NETWORKS, domain_of
+from theory.claims import CLAIMS
+from theory.verdict import Verdict, judge
+
+
+def measured(study, runs):
+    """Records as the store would give them back, without a store."""
+    found = {}
+    for run, result in study.measure(runs):
+        scalars = json.loads(json.dumps(plain(result.scalars)))
+        found[run] = Record(
+            record_key(study.name, study.schema, run), study.name, plain(run), scalars, result.arrays, {}
+        )
+    return [found[run] for run in runs]
+
+
+@pytest.fixture(scope="module")
+def smoke():
+    """All studies' smoke presets: the records, and the findings read from them."""
+    results = {}
+    for study in STUDIES.values():
+        records = []
+        runs = study.plan(study.presets["smoke"])
+        for shape in dict.fromkeys(study.batch(run) for run in runs):
+            records += measured(study, [run for run in runs if study.batch(run) == shape])
+        order = {json.dumps(plain(run), sort_keys=True): place for place, run in enumerate(runs)}
+        records.sort(key=lambda record: order[json.dumps(record.config, sort_keys=True)])
+        results[study.name] = records, study.find(study.presets["smoke"], records)
+    return results
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_plans_have_distinct_runs_and_labels(name):
+    study = STUDIES[name]
+    assert set(study.presets) == {"smoke", "quick", "paper"} and set(study.claims) <= set(CLAIMS)
+    for preset in study.presets.values():
+        runs = study.plan(preset)
+        keys = {record_key(study.name, study.schema, run) for run in runs}
+        assert len(keys) == len(runs) == len({run.label for run in runs})
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_findings_hold_and_fit_into_a_summary(smoke, name):
+    _, findings = smoke[name]
+    verdicts = [judge(check) for check in findings.checks]
+    assert Verdict.VIOLATED not in verdicts and Verdict.HOLDS in verdicts
+    assert {check.claim for check in findings.checks} <= set(STUDIES[name].claims)
+    assert len(dump(findings.summary)) <= 100_000
+    assert all(findings.words.values())
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_findings_depend_on_the_measurements(smoke, name):
+    """The checks must read the records: the same run with its key measurement spoilt is no longer within bounds."""
+    spoil = {
+        "separation_law": {"separation": 1e-3},
+        "kernel_spectrum": {"smallest": 1e6},
+        "slowdown": {"gram_start": 50.0},
+        "convergence": {"loss": np.linspace(1, 9, 31)},
+    }[name]
+    study = STUDIES[name]
+    records, _ = smoke[name]
+    spoilt = [
+        record._replace(arrays={**record.arrays, **{key: record.arrays[key] * value for key, value in spoil.items()}})
+        for record in records
+    ]
+    findings = study.find(study.presets["smoke"], spoilt)
+    assert Verdict.VIOLATED in [judge(check) for check in findings.checks]
+
+
+def test_slowdown_varies_one_point_and_nothing_else():
+    preset = slowdown.PRESETS["quick"]
+    for network in NETWORKS:
+        runs = [
+            run
+            for run in slowdown.plan(preset)
+            if (run.architecture, run.labelling, run.seed) == (network.architecture, "smooth", 1)
+        ]
+        sets = [slowdown.data(run)[0] for run in runs]
+        for run, points in zip(runs, sets):
+            eps = 8 * np.finfo(float).eps * np.abs(points.points).max()
+            assert abs(points.separation - run.h) <= eps and points.pair == (0, 1)
+        changed = [
+            np.flatnonzero((a.points != sets[0].points).reshape(len(a.points), -1).any(axis=1)) for a in sets[1:]
+        ]
+        assert len(np.unique(np.concatenate(changed))) == 1
+
+
+def test_slowdown_labels_are_what_they_are_called():
+    preset = slowdown.PRESETS["quick"]
+    by_labelling = {run.labelling: run for run in slowdown.plan(preset) if run.h == preset.separations[-1]}
+    for labelling, run in by_labelling.items():
+        points, labels = slowdown.data(run)
+        difference = labels.values[1] - labels.values[0]
+        if labelling == "gap":
+            assert difference == pytest.approx(preset.gap, abs=1e-12)
+        if labelling == "smooth":
+            distances = np.linalg.norm((points.points[:, None] - points.points[None]).reshape(12, 12, -1), axis=-1)
+            slopes = np.abs(labels.values[:, None] - labels.values[None]) / np.where(distances > 0, distances, 1)
+            assert slopes.max() <= preset.lipschitz * (1 + 1e-12)
+            assert abs(difference) <= preset.lipschitz * run.h
+
+
+def test_slowdown_sees_the_gap_slow_training_and_smooth_labels_not(smoke):
+    _, findings = smoke["slowdown"]
+    slopes = {slope.label: slope for slope in findings.slopes}
+    gap, smooth = slopes["residual network, gap, all h"], slopes["residual network, smooth, all h"]
+    assert gap.ci_high < -0.4 and gap.ci_high < smooth.ci_low - 0.3
+    assert slopes["residual linearised, gap, all h"].measured < gap.measured
+
+
+def test_kernel_spectrum_tells_smooth_activations_from_kinks(smoke):
+    runs = [
+        run
+        for run in kernel_spectrum.plan(kernel_spectrum.PRESETS["quick"])
+        if run.architecture.kind == "plain" and run.seed < 2 and run.cluster_size == 2 and run.architecture.width > 64
+    ]
+    slopes = {}
+    for record in measured(kernel_spectrum.STUDY, runs):
+        h, smallest = record.arrays["separation"][1:], record.arrays["smallest"][1:]
+        slopes.setdefault(record.config["architecture"]["activation"], []).append(
+            np.polyfit(np.log(h), np.log(smallest), 1)[0]
+        )
+    assert np.mean(slopes["tanh"]) == pytest.approx(2, abs=0.1)
+    assert np.mean(slopes["gelu"]) == pytest.approx(2, abs=0.15)
+    assert np.mean(slopes["relu"]) == pytest.approx(1, abs=0.3)
+
+
+def test_convergence_control_is_singular_and_the_network_is_not(smoke):
+    _, findings = smoke["convergence"]
+    runs = findings.summary["runs"]
+    narrow = [run for run in runs if run["parameters"] < findings.summary["num_points"]]
+    wide = [run for run in runs if run["parameters"] >= findings.summary["num_points"]]
+    assert narrow and all(run["resolved_share"] == 0 for run in narrow)
+    assert wide and all(run["resolved_share"] == 1 and run["drift_end"] > 0 for run in wide)
+
+
+def test_convergence_survives_divergence():
+    run = convergence.plan(convergence.PRESETS["smoke"])[0]
+    wild = type(run)(**{**run.__dict__, "step_size": 1e6})
+    (record,) = measured(convergence.STUDY, [wild])
+    assert record.scalars["status"] == "diverged"
+
+
+def test_separation_law_designs_have_the_moments_they_claim():
+    rng = np.random.default_rng(0)
+    for name, (density, torus) in separation_law.DESIGNS.items():
+        sample = density.sample(200_000, rng)
+        assert sample.shape == (200_000, density.dim) and f"d={density.dim}" in name and ("torus" in name) == torus
+        # int pi^2 = E pi(X), to five standard errors.
+        values = density.pdf(sample)
+        assert abs(values.mean() - density.l2_norm_squared) <= 5 * values.std() / np.sqrt(len(values)) + 1e-12
+    even, clumped = separation_law.EVEN, separation_law.CLUMPED
+    assert even.maximum == clumped.maximum and even.l2_norm_squared < clumped.l2_norm_squared
+
+
+def test_domains_follow_the_shape():
+    assert domain_of((3,)).shape == (3,) and domain_of((4, 2)).shape == (4, 2)
