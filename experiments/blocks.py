@@ -2,83 +2,29 @@
 
 A block is a frozen, hashable value. `block.init(key)` draws its parameters, `block(params, x)` applies it to a batch x
 of shape (n, ..., features), row by row: no block mixes samples. Composition is explicit (`Chain.blocks`,
-`Residual.inner`), so that kernels, and bounds on values and derivatives, can be built up along
-the same tree.
+`Residual.inner`), so that kernels, and bounds on values and derivatives, can be built up along the same tree.
 
 Every parameter lives in an affine map z = phi @ weights, with phi the map's features: the input and, for a bias, a
-constant column. That is why normalisations carry no learned scale, and why the one hook of this module suffices for a
-structured kernel: a `Tape` handed to a block learns each phi and can add a perturbation to each z, hence see
-df/dweights = phi^T (df/dz) without a derivative by any weight.
+constant column. That is why normalisations carry no learned scale, and why one hook, the tape handed down the tree
+(experiments.tape), suffices for a structured kernel.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod, sqrt
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from experiments.initialisation import SCALINGS, Normal
+from experiments.tape import Tape
+
 Params = Any
 """The parameters of a block: a pytree that mirrors the block's own tree."""
-
-
-class Tape:
-    """The affine maps of one forward pass, in the order in which they were applied.
-
-    perturbations: one array per affine map, added to its output z (all zero: the pass is unchanged, and the gradient
-    by perturbation l is df/dz_l); None adds nothing.  After the pass `features[l]`, of shape (n, ..., p), is what the
-    map's stacked weights were multiplied with, and `outputs[l]`, of shape (n, ..., q), is z_l.
-
-    A tape lives inside one traced call. It assumes that two affine maps never share weights, which holds for every
-    tree of blocks: the parameters mirror the tree.
-    """
-
-    def __init__(self, perturbations: list[Array] | None = None) -> None:
-        self.perturbations = perturbations
-        self.features: list[Array] = []
-        self.outputs: list[Array] = []
-
-    def record(self, features: Float[Array, "n *t p"], output: Float[Array, "n *t q"]) -> Float[Array, "n *t q"]:
-        """Note one affine map; return its output with this map's perturbation added."""
-        if self.perturbations is not None:
-            output = output + self.perturbations[len(self.outputs)]
-        self.features.append(features)
-        self.outputs.append(output)
-        return output
-
-
-@dataclass(frozen=True)
-class Normal:
-    """The law of one parameter array: independent N(0, std^2) entries."""
-
-    shape: tuple[int, ...]
-    std: float
-
-
-class Scaling(NamedTuple):
-    """Initialisation and parametrisation of an affine map z = weight_scale * a W + bias_scale * b.
-
-    weight_std(fan_in, fan_out) and bias_std are the standard deviations of the independent normal entries of W and b.
-    """
-
-    weight_std: Callable[[int, int], float]
-    bias_std: float
-    weight_scale: Callable[[int], float]
-    bias_scale: float
-
-
-SCALINGS: Mapping[str, Scaling] = MappingProxyType(
-    {
-        # Glorot and Bengio 2010: the variance that is the harmonic compromise of forward and backward preservation.
-        "xavier": Scaling(lambda fan_in, fan_out: sqrt(2 / (fan_in + fan_out)), 0.0, lambda fan_in: 1.0, 1.0),
-        # Jacot, Gabriel and Hongler 2018, with their beta = 0.1: the kernel has a limit as the width grows.
-        "ntk": Scaling(lambda fan_in, fan_out: 1.0, 1.0, lambda fan_in: 1 / sqrt(fan_in), 0.1),
-    }
-)
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
     {

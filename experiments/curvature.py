@@ -4,9 +4,8 @@ L(theta) = (1/2N) sum_i |f(theta; x_i) - y_i|^2. Plain gradient descent is stabl
 up to the step size 2/c, and the descent lemma asks for step_size <= 1/|hess L|.
 """
 
-from collections.abc import Callable
+import math
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-Apply = Callable[[Any, Any], Any]
+from experiments.descent import Apply, loss
 
 _DENSE_LIMIT = 32
 """Up to so many parameters the Hessian is formed and its eigenvalues are exact to rounding."""
@@ -28,10 +27,8 @@ def hessian_vector_product(
     """(hess L) v for v in the order of the flattened parameters."""
     theta, unravel = ravel_pytree(params)
 
-    def loss(theta: Array) -> Array:
-        return jnp.sum((apply(unravel(theta), x) - y) ** 2) / (2 * x.shape[0])
-
-    return jax.jvp(jax.grad(loss), (theta,), (direction,))[1]
+    gradient = jax.grad(lambda theta: loss(apply, unravel(theta), x, y))
+    return jax.jvp(gradient, (theta,), (direction,))[1]
 
 
 def hessian_norm(
@@ -47,8 +44,8 @@ def hessian_norm(
 
     The estimate errs below: a Rayleigh quotient never exceeds the norm. It stops when the residual is `tolerance`
     relative, and misses an extreme eigenvalue only if the start is orthogonal to its eigenvector to rounding. So
-    1/hessian_norm errs above as a step size. Deterministic for a given seed. Raises ValueError when the shapes of
-    apply(params, x) and y differ or the Hessian is not finite.
+    1/hessian_norm errs above as a step size. Deterministic for a given seed. NaN where the Hessian is not finite.
+    Raises ValueError when the shapes of apply(params, x) and y differ.
     """
     params, x, y = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (params, x, y))
     shape = jax.eval_shape(apply, params, x).shape
@@ -62,7 +59,7 @@ def hessian_norm(
 
     image = multiply(start)
     if not np.all(np.isfinite(image)):
-        raise ValueError("params must give a finite Hessian, but a Hessian-vector product was not finite")
+        return math.nan
     if not np.any(image):
         return 0.0  # a random vector in the null space: the Hessian vanishes; ARPACK cannot start from an image of 0
     if size <= _DENSE_LIMIT:
@@ -82,7 +79,7 @@ def segment_hessian_norm(
 ) -> float:
     """Largest |hess L| at both ends and the middle of the segment from `start` to `end`.
 
-    A sample of the supremum that the descent lemma asks for, so it errs below it.
+    A sample of the supremum that the descent lemma asks for, so it errs below it. NaN where one is not finite.
     """
     middle = jax.tree.map(lambda a, b: 0.5 * (a + b), start, end)
-    return max(hessian_norm(apply, params, x, y) for params in (start, middle, end))
+    return float(np.max([hessian_norm(apply, params, x, y) for params in (start, middle, end)]))

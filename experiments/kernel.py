@@ -9,9 +9,7 @@ All results are float64, whatever the parameters are. Functions are compiled onc
 function object again, not a fresh lambda.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +17,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Num, PyTree
 
 from experiments.blocks import Block
+from experiments.descent import Apply
 from experiments.structured_kernel import structured_ntk
-
-Apply = Callable[[Any, Any], Any]
 
 
 def _as_float64(leaf: ArrayLike) -> Array:

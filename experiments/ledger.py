@@ -22,7 +22,24 @@ def _factor(slack: float) -> str:
     return f"{10**slack:.3g}"
 
 
-def _words(counts: Counter[Verdict], slacks: list[float], failed: Counter[str]) -> str:
+def _slack(slacks: list[float]) -> dict[str, float] | None:
+    return {"min": min(slacks), "median": statistics.median(slacks), "max": max(slacks)} if slacks else None
+
+
+def _inequalities(tested: list[Check]) -> list[dict[str, Any]]:
+    """The same counts for each of the claim's inequalities: a claim may hold by its weakest one alone."""
+    rows = []
+    for name in dict.fromkeys(check.inequality for check in tested):
+        own = [check for check in tested if check.inequality == name]
+        counts = Counter(judge(check) for check in own)
+        slacks = [slack for check in own if (slack := slack_log10(check)) is not None]
+        rows.append(
+            {"name": name, **{verdict.value: counts[verdict] for verdict in Verdict}, "slack_log10": _slack(slacks)}
+        )
+    return rows
+
+
+def _words(counts: Counter[Verdict], inequalities: list[dict[str, Any]], failed: Counter[str]) -> str:
     """The counts as a sentence a newcomer understands."""
     if not counts.total():
         return "Not checked by these studies."
@@ -30,11 +47,12 @@ def _words(counts: Counter[Verdict], slacks: list[float], failed: Counter[str]) 
     applicable = counts[Verdict.HOLDS] + counts[Verdict.VIOLATED]
     if applicable:
         parts.append(f"held in {counts[Verdict.HOLDS]} of {applicable} applicable checks")
-    if slacks:
-        parts.append(
-            f"the bound is off by a factor of {_factor(min(slacks))} at best, {_factor(statistics.median(slacks))} "
-            f"in the median and {_factor(max(slacks))} at worst"
-        )
+    for row in inequalities:
+        if slack := row["slack_log10"]:
+            parts.append(
+                f"{row['name']}: off by a factor of {_factor(slack['min'])} at best, {_factor(slack['median'])} in the "
+                f"median, {_factor(slack['max'])} at worst ({row['holds']} checks)"
+            )
     if counts[Verdict.VACUOUS]:
         parts.append(f"says nothing (vacuous) in {counts[Verdict.VACUOUS]}")
     if counts[Verdict.NOT_APPLICABLE]:
@@ -51,7 +69,9 @@ def ledger(
 
     checks: how many inequalities were tested, and of them holds / violated / vacuous / not_applicable.
     slack_log10: log10 of how far measurement and bound lie apart, min / median / max over the checks with a ratio.
-    slope: the first slope reported for the claim; slopes: all of them.  words: counts and findings in plain words.
+    slope: the first slope reported for the claim; slopes: all of them, each with whether its interval covers what is
+    expected.  inequalities: the counts and slacks of each inequality of the claim.  constants: which numbers of the
+    bound were known before training.  words: counts and findings in plain words.
     """
     by_claim: dict[str, list[Check]] = {claim: [] for claim in CLAIMS}
     for check in checks:
@@ -65,20 +85,21 @@ def ledger(
         slacks = [slack for check in tested if (slack := slack_log10(check)) is not None]
         failed = Counter(name for check in tested for name in failed_hypotheses(check))
         violations = [check.instance for check in tested if judge(check) is Verdict.VIOLATED]
-        found = [slope._asdict() for slope in reported[claim]]
+        found = [{**slope._asdict(), "covers": slope.covers} for slope in reported[claim]]
+        inequalities = _inequalities(tested)
         entries.append(
             {
                 "id": claim,
                 "title": CLAIMS[claim].title,
                 "checks": len(tested),
                 **{verdict.value: counts[verdict] for verdict in Verdict},
-                "slack_log10": {"min": min(slacks), "median": statistics.median(slacks), "max": max(slacks)}
-                if slacks
-                else None,
+                "slack_log10": _slack(slacks),
+                "inequalities": inequalities,
+                "constants": CLAIMS[claim].constants,
                 "slope": found[0] if found else None,
                 "slopes": found,
                 "status": _status(counts),
-                "words": " ".join(filter(None, [_words(counts, slacks, failed), (words or {}).get(claim)])),
+                "words": " ".join(filter(None, [_words(counts, inequalities, failed), (words or {}).get(claim)])),
                 "violations": violations[:5],
             }
         )

@@ -134,9 +134,11 @@ class RecordStore:
         try:
             body = json.loads(text)
             claimed = body.pop("sha256")
+            # Damage may have made a number infinite, which has no canonical form.
+            actual = hashlib.sha256(_canonical(body)).hexdigest()
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DamagedRecord(f"record {key}: {path.name} is not a whole json object ({error})") from error
-        if hashlib.sha256(_canonical(body)).hexdigest() != claimed or body.get("key") != key:
+        if actual != claimed or body.get("key") != key:
             raise DamagedRecord(f"record {key}: {path.name} does not match its hash")
         try:
             arrays = (self.root / f"{key}.npz").read_bytes()

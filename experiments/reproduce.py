@@ -1,6 +1,7 @@
 """From presets to findings: plan the runs, reuse the records that exist, measure the rest, read them all."""
 
 import json
+import math
 import platform
 import subprocess
 import time
@@ -127,7 +128,7 @@ def write_summary(study: Study, preset: str, findings: Findings, folder: Path) -
 
 
 def dump(value: Any) -> bytes:
-    """JSON for people and git: sorted, indented by one, floats to 6 significant digits, no NaN."""
+    """JSON for people and git: sorted, indented by one, floats to 6 significant digits; null for NaN and infinity."""
     return (json.dumps(_rounded(value), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
@@ -136,4 +137,6 @@ def _rounded(value: Any) -> Any:
         return {name: _rounded(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_rounded(item) for item in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value

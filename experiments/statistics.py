@@ -9,7 +9,7 @@ from jaxtyping import Float
 class Slope(NamedTuple):
     """A measured log-log slope beside what a claim expects of it (None: nothing is claimed, the number is reported).
 
-    ci_low, ci_high: 95% percentile bootstrap over seeds.
+    ci_low, ci_high: 95% percentile bootstrap over seeds; with few seeds it is too narrow, hence their number.
     """
 
     claim: str
@@ -18,6 +18,12 @@ class Slope(NamedTuple):
     measured: float
     ci_low: float
     ci_high: float
+    seeds: int
+
+    @property
+    def covers(self) -> bool | None:
+        """Whether the interval holds the expected slope; None where none is claimed."""
+        return None if self.expected is None else self.ci_low <= self.expected <= self.ci_high
 
 
 def fitted_slopes(
@@ -47,7 +53,7 @@ def bootstrap_slope(
     rng = np.random.default_rng(seed)
     means = slopes[rng.integers(len(slopes), size=(resamples, len(slopes)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
-    return Slope(claim, label, expected, float(slopes.mean()), float(low), float(high))
+    return Slope(claim, label, expected, float(slopes.mean()), float(low), float(high), len(slopes))
 
 
 def slopes_in_separation(

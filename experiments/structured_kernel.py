@@ -23,7 +23,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from experiments.blocks import Block, Params, Tape
+from experiments.blocks import Block, Params
+from experiments.tape import Tape
 
 _HALVINGS = 3
 """How often a symmetric block is halved: 3 leave 9/16 of the products of the full square."""

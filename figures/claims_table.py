@@ -30,10 +30,11 @@ def claim_rows() -> list[dict[str, Any]]:
                 "source": claim.source,
                 "abstract": claim.abstract,
                 "sharp": claim.sharp,
+                "constants": claim.constants,
                 "code": f"theory/{claim.module}.py",
                 "test": f"tests/theory/test_{claim.module}.py",
-                "studies": [f"experiments/studies/{name}.py" for name in studies],
-                "figures": [f"figures/{name}.py" for name in studies if name in DRAWERS],
+                "study": [f"experiments/studies/{name}.py" for name in studies],
+                "figure": [f"figures/{name}.py" for name in studies if name in DRAWERS],
                 "status": verdicts[claim.id]["status"] if claim.id in verdicts else "not_checked",
             }
         )

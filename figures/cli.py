@@ -19,11 +19,15 @@ app = cyclopts.App(
 _Names = Annotated[tuple[str, ...], cyclopts.Parameter(consume_multiple=True)]
 
 
+class BadInput(Exception):
+    """What the user asked for cannot be done; its text is the one sentence that says so."""
+
+
 def _chosen(kind: str, names: tuple[str, ...], known: Mapping[str, Any]) -> list[Any]:
     """The named entries of a table, all of them when none is named; an unknown name is one clear sentence."""
     for name in names:
         if name not in known:
-            raise ValueError(f"{kind} must be one of {', '.join(known)}, but it was {name!r}")
+            raise BadInput(f"{kind} must be one of {', '.join(known)}, but it was {name!r}")
     return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())
 
 
@@ -105,7 +109,7 @@ def claims(*, json: bool = False) -> int:
 
 
 @app.command
-def draw(*figures: str, out: Path = Path("out/figures")) -> int:
+def draw(*figures: str, out: Path = Path("out/redrawn")) -> int:
     """Redraw figures from the committed summaries alone; nothing is trained.
 
     Parameters
@@ -144,7 +148,7 @@ def verify(*, claim: _Names = (), examples: int = 200, seed: int = 0, json: bool
     from figures.terminal import print_hunt
 
     if examples < 1:
-        raise ValueError(f"--examples must be at least 1, but it was {examples}")
+        raise BadInput(f"--examples must be at least 1, but it was {examples}")
     reports = []
     for hunt in _chosen("--claim", claim, HUNTS):
         reports.append(search(hunt, examples=examples, seed=seed))
@@ -159,8 +163,11 @@ def main() -> None:
     """Run the command; bad input is one sentence on stderr and exit status 2, an interrupt 130."""
     try:
         code = app(result_action="return_value")
-    except ValueError as error:
+    except BadInput as error:
         print(f"uniformity: {error}", file=sys.stderr)
+        code = 2
+    except OSError as error:
+        print(f"uniformity: cannot use {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("uniformity: interrupted; finished runs are stored, the same command resumes", file=sys.stderr)

@@ -11,11 +11,11 @@ from figures import style
 
 LABELLINGS = {"gap": "label gap", "noise": "noisy labels", "smooth": "Lipschitz labels"}
 ARCHITECTURES = {"plain": "plain MLP", "residual": "residual MLP", "transformer": "pre-norm transformer"}
-# What is drawn of each panel: name -> (labelling, which seeds by their step floor, series index).
+# What is drawn of each panel: name -> (labelling, which seeds by whether their noise is tolerated, series index).
 GROUPS = {
     "label gap": ("gap", None, 0),
-    "noise the target does not tolerate": ("noise", True, 1),
-    "noise the target tolerates": ("noise", False, 3),
+    "noise the target does not tolerate": ("noise", False, 1),
+    "noise the target tolerates": ("noise", True, 3),
     "Lipschitz labels": ("smooth", None, 2),
 }
 
@@ -27,24 +27,25 @@ def _geometric_mean(values: np.ndarray) -> np.ndarray:
 def draw_steps(ax: Axes, summary: dict[str, Any], architecture: str) -> Axes:
     """Geometric mean and range over seeds of the steps, against the realised h; controls open, floor dashed."""
     panels = {panel["labelling"]: panel for panel in summary["panels"] if panel["architecture"] == architecture}
-    for labelling, bites, index in GROUPS.values():
+    for labelling, tolerated, index in GROUPS.values():
         panel = panels[labelling]
         h = np.mean(panel["separation"], axis=0)
-        floors, steps = np.array(panel["floor"], float), np.array(panel["steps"], float)
-        seeds = np.all(np.isfinite(steps), axis=1)
-        if bites is not None:
-            seeds &= np.all(floors > 0, axis=1) if bites else np.all(floors == 0, axis=1)
-        if not seeds.any():
-            continue
         look = style.measured(index)
-        ax.plot(h, _geometric_mean(steps[seeds]), **look)
-        ax.fill_between(h, steps[seeds].min(axis=0), steps[seeds].max(axis=0), color=look["color"], alpha=0.15, lw=0)
-        linearised = np.array(panel["linearised"], float)
-        arrived = seeds & np.all(np.isfinite(linearised), axis=1)
-        if labelling != "noise" and arrived.any():
-            ax.plot(h, _geometric_mean(linearised[arrived]), **style.control(index))
-        if labelling == "gap":
-            ax.plot(h, np.median(floors[seeds], axis=0), **style.BOUND)
+        chosen = np.ones(len(panel["steps"]), bool) if tolerated is None else np.array(panel["tolerated"]) == tolerated
+        if not chosen.any():
+            continue
+        for series in ("steps", "linearised", "floor"):
+            values = np.array(panel[series], float)[chosen]
+            arrived = np.all(np.isfinite(values), axis=0)  # the h that every seed reached, as for the slopes
+            centre = _geometric_mean(values[:, arrived])
+            if series == "steps":
+                ax.plot(h[arrived], centre, **look)
+                low, high = values[:, arrived].min(axis=0), values[:, arrived].max(axis=0)
+                ax.fill_between(h[arrived], low, high, color=look["color"], alpha=0.15, linewidth=0)
+            elif series == "linearised":
+                ax.plot(h[arrived], centre, **style.control(index))
+            elif labelling == "gap":
+                ax.plot(h[arrived], centre, **style.BOUND)
     ax.set_ylim(1, None)
     style.log_axes(ax, x_ticks=summary["separations"])
     ax.set_xlabel("separation h of the closest pair")
@@ -77,8 +78,8 @@ def _caption(summary: dict[str, Any]) -> str:
         f"Steps of plain gradient descent to loss {summary['target']:g}, N = {summary['num_points']}; geometric mean "
         f"over seeds, bands their range. Exponents in h with 95% bootstrap intervals. Label gap "
         f"{summary['gap']:g}: {told('network', 'gap')}; linearised at start: {told('linearised', 'gap')}. Lipschitz "
-        f"labels: {told('network', 'smooth')}. Noise {summary['noise']:g} that the target does not tolerate: "
-        f"{told('network', 'noise, floor above 0')}. The floor's G is measured along the run. (d)-(f): seed "
+        f"labels: {told('network', 'smooth')}. Noise {summary['noise']:g}, on the pair more than the target tolerates: "
+        f"{told('network', 'noise not tolerated')}. The floor's G is measured along the run. (d)-(f): seed "
         f"{summary['curves_seed']}."
     )
 

@@ -1,8 +1,8 @@
-"""One visual grammar for all figures: measured, bound, control, violated; and how a figure is saved.
+"""One visual grammar for all figures: measured, bound, control; and how a figure is saved.
 
 Measured numbers are filled markers on solid lines in a colour-blind-safe hue (Okabe and Ito 2008), one marker shape
-per series so that grey print still tells them apart; bounds are black dashed lines; controls are open markers on
-dotted lines; violations are red crosses.
+per series so that grey print still tells them apart; bounds are dashed lines; controls are open markers on dotted
+lines. A violated check is named in the ledger, not drawn.
 """
 
 import io
@@ -25,7 +25,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 BOUND: dict[str, Any] = {"color": "black", "linestyle": (0, (5, 2)), "linewidth": 1.2}
 GUIDE: dict[str, Any] = {"color": "0.55", "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
-VIOLATED: dict[str, Any] = {"color": "#CC0000", "marker": "x", "linestyle": "none", "markersize": 7}
 
 FORMATS = ("pdf", "svg", "png")
 

@@ -54,7 +54,8 @@ class Reporter:
 
 
 def _slope_text(slope: dict[str, Any]) -> str:
-    expected = "" if slope["expected"] is None else f", expected {slope['expected']:g}"
+    covers = "inside" if slope["covers"] else "outside"
+    expected = "" if slope["expected"] is None else f", expected {slope['expected']:g}: {covers}"
     # An escaped bracket: rich would read "[-0.1, ...]" as markup.
     return f"{slope['label']}: {slope['measured']:+.2f} \\[{slope['ci_low']:+.2f}, {slope['ci_high']:+.2f}]{expected}"
 
@@ -100,7 +101,7 @@ def print_claims(rows: list[dict[str, Any]]) -> None:
         console.print(f"   {row['statement']}", soft_wrap=True, markup=False)
         for hypothesis in row["hypotheses"]:
             console.print(f"   if {hypothesis}", soft_wrap=True, markup=False)
-        places = [row["code"], row["test"], *row["studies"], *row["figures"]]
+        places = [row["code"], row["test"], *row["study"], *row["figure"]]
         console.print(f"   [dim]{'  '.join(places)}[/dim]", soft_wrap=True)
 
 

@@ -42,7 +42,7 @@ def test_section_has_every_part_and_a_numbered_proof(claim):
 def test_table_row_is_current(claim):
     line = next(line for line in NOTES.splitlines() if line.startswith(f"| {claim} |"))
     row = ROWS[claim]
-    for place in (row["code"], row["test"], *row["studies"], *row["figures"]):
+    for place in (row["code"], row["test"], *row["study"], *row["figure"]):
         assert f"]({place})" in line, place
     assert line.rstrip().endswith(f"| {row['status'].replace('_', ' ')} |"), "stale status"
 

@@ -12,7 +12,7 @@ class Claim:
 
     id: short name in paper_notes.md (letter of the theme, number).  module: stem of the file in theory/, and of
     tests/theory/test_<module>.py.  abstract: the sentence of the paper's abstract that this claim bears on, in our
-    words.
+    words.  constants: which numbers of the bound are known before training and which are measured on the run itself.
     """
 
     id: str
@@ -24,3 +24,4 @@ class Claim:
     module: str
     abstract: str
     sharp: str
+    constants: str

@@ -42,6 +42,7 @@ CLAIM = Claim(
     module="descent_product",
     abstract="gradient descent converges beyond the kernel regime, without Lipschitz smoothness of the loss",
     sharp="upper: a single curvature; lower: curvature -S along the segment; spectrum: K a multiple of the identity",
+    constants="measured along the run: S and the kernel's spectrum",
 )
 
 ROUNDING = 2.0**-40
@@ -107,6 +108,7 @@ def check(
     rounding = ROUNDING * abs(bound) + loss_rounding(abs(bound), output_scale)
     return Check(
         claim=CLAIM.id,
+        inequality="the product of given rates",
         instance=instance,
         measured=final_loss,
         sense="<=",
@@ -144,6 +146,7 @@ def check_step(
     rounding = terms * (ROUNDING * loss + loss_rounding(loss, output_scale))
     return Check(
         claim=CLAIM.id,
+        inequality=f"one step, {side}",
         instance=instance,
         measured=next_loss,
         sense="<=" if side == "upper" else ">=",
@@ -177,6 +180,7 @@ def check_rate(
     noise = ROUNDING * output_scale / math.sqrt(2.0 * loss) if loss > 0.0 else math.nan
     return Check(
         claim=CLAIM.id,
+        inequality="kernel rate floor",
         instance=instance,
         measured=rate,
         sense=">=",

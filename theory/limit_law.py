@@ -40,6 +40,7 @@ CLAIM = Claim(
     module="limit_law",
     abstract="more uniform data have a larger minimum pairwise distance",
     sharp="lower side of the band attained at N = 2; about 4 times the error on the circle for large N",
+    constants="known: N, d and the density's norm",
 )
 
 
@@ -135,6 +136,7 @@ def check(survival: Interval, separation: float, num_points: int, *, dim: int, i
     above = survival.low > limit
     return Check(
         claim=CLAIM.id,
+        inequality="band of the law",
         instance=instance,
         measured=max(survival.low - limit if above else limit - survival.high, 0.0),
         sense="<=",
@@ -151,6 +153,7 @@ def check_mean(mean_separation: Interval, num_points: int, *, dim: int, instance
     above = mean_separation.low > limit
     return Check(
         claim=CLAIM.id,
+        inequality="band of the mean",
         instance=instance,
         measured=max(mean_separation.low - limit if above else limit - mean_separation.high, 0.0),
         sense="<=",

@@ -40,6 +40,7 @@ CLAIM = Claim(
     module="packing_ceiling",
     abstract="more uniform data have a larger minimum pairwise distance",
     sharp="d = 1 and N = 2 (cube, torus); N <= 2d, d = 2 and the icosahedron (sphere)",
+    constants="known: N, d and the domain",
 )
 
 _EPS = 2.0**-52
@@ -119,6 +120,7 @@ def check(separation: float, num_points: int, *, dim: int, domain: Domain, insta
     bound = CEILINGS[domain](num_points, dim=dim)
     return Check(
         claim=CLAIM.id,
+        inequality="packing ceiling",
         instance=instance,
         measured=float(separation),
         sense="<=",

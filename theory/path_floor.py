@@ -40,6 +40,7 @@ CLAIM = Claim(
     module="path_floor",
     abstract="a smaller minimum pairwise distance can slow down gradient descent",
     sharp="linear model, steps along phi(x_i) - phi(x_j), residual on that pair only",
+    constants="known before training: d_0; measured along the run: G",
 )
 
 ROUNDING = 2.0**-40
@@ -100,6 +101,7 @@ def check(
     bound = float(path_floor(initial_gap, gradient_gap, target_loss=target_loss, num_points=num_points))
     return Check(
         claim=CLAIM.id,
+        inequality="path floor",
         instance=instance,
         measured=path_length,
         sense=">=",
@@ -124,6 +126,7 @@ def check_motion(
     bound = float(gap_motion_ceiling(gradient_gap, path_length))
     return Check(
         claim=CLAIM.id,
+        inequality="gap motion",
         instance=instance,
         measured=gap_motion,
         sense="<=",

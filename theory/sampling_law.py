@@ -31,6 +31,7 @@ CLAIM = Claim(
     module="sampling_law",
     abstract="more uniform data have a larger minimum pairwise distance",
     sharp="tail and quantile attained at N = 2 on the flat torus; mean attained at N = 2 on the circle",
+    constants="known: N, d and the density's norm",
 )
 
 
@@ -81,6 +82,7 @@ def check(
     bound = float(close_pairs(separation, num_points, dim=dim, density_norm_sq=density_norm_sq))
     return Check(
         claim=CLAIM.id,
+        inequality="tail",
         instance=instance,
         measured=float(probability),
         sense="<=",
@@ -101,6 +103,7 @@ def check_mean(
     bound = float(mean_floor(num_points, dim=dim, density_norm_sq=density_norm_sq))
     return Check(
         claim=CLAIM.id,
+        inequality="mean",
         instance=instance,
         measured=float(mean_separation),
         sense=">=",

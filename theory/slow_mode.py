@@ -46,6 +46,7 @@ CLAIM = Claim(
     module="slow_mode",
     abstract="a smaller minimum pairwise distance can slow down gradient descent (here: when it does not)",
     sharp="attained for every step when the pair's difference is an eigenvector",
+    constants="known before training: everything, from the kernel and the residual at the start",
 )
 
 
@@ -185,6 +186,7 @@ def check(
     rounding = 8.0 * size * eps * loss0 * (step + 1.0 + largest / max(distance, size * eps * largest))
     return Check(
         claim=CLAIM.id,
+        inequality="loss ceiling",
         instance=instance,
         measured=float(loss),
         sense="<=",
@@ -204,6 +206,7 @@ def check_floor(loss: float, gap: float, *, num_points: int, instance: str = "ru
     bound = float(loss_floor(gap, num_points=num_points))
     return Check(
         claim=CLAIM.id,
+        inequality="loss floor of the pair",
         instance=instance,
         measured=float(loss),
         sense=">=",

@@ -36,6 +36,7 @@ CLAIM = Claim(
     module="spectral_ceiling",
     abstract="a smaller minimum pairwise distance can slow down gradient descent",
     sharp="attained when the pair's gradients have equal length and are orthogonal to all others",
+    constants="measured at the same parameters: the gradient gap G",
 )
 
 
@@ -121,6 +122,7 @@ def check(
     error = float(eigenvalue_error(largest_eigenvalue, kernel_size))
     return Check(
         claim=CLAIM.id,
+        inequality="gradient gap ceiling",
         instance=instance,
         measured=float(smallest_eigenvalue),
         sense="<=",

@@ -38,6 +38,7 @@ CLAIM = Claim(
     module="step_floor",
     abstract="a smaller minimum pairwise distance can slow down gradient descent",
     sharp="T = 1 on the pair's mode of a linear model with eta = 1/curvature; a factor 2 for short times and every T",
+    constants="known before training: d_0, L_0, step size; measured along the run: G",
 )
 
 
@@ -123,6 +124,7 @@ def check(
     rounding = 3.0 * path_floor.floor_rounding(bound, excess, gradient_gap, output_scale, gradient_scale)
     return Check(
         claim=CLAIM.id,
+        inequality="step floor",
         instance=instance,
         measured=float(num_steps),
         sense=">=",

@@ -47,6 +47,7 @@ CLAIM = Claim(
     module="tail_rate",
     abstract="a smaller minimum pairwise distance can slow down gradient descent",
     sharp="linear law: residual in the bottom mode; with G: bottom eigenvector (e_i - e_j)/sqrt 2",
+    constants="measured at the step: G, S, mode share, largest eigenvalue",
 )
 
 
@@ -139,6 +140,7 @@ def check(
     steepness = step_size * (2.0 + step_size * smoothness) * math.exp(min(bound, 700.0))
     return Check(
         claim=CLAIM.id,
+        inequality="one step",
         instance=instance,
         measured=mean_rate(first_loss, last_loss, num_steps),
         sense="<=",
@@ -179,6 +181,7 @@ def check_linear(
     steepness = 2.0 * step_size / (num_points * contraction) if contraction > 0.0 else math.inf
     return Check(
         claim=CLAIM.id,
+        inequality="window of a linear model",
         instance=instance,
         measured=mean_rate(first_loss, last_loss, num_steps),
         sense="<=",

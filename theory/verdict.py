@@ -21,6 +21,7 @@ class Verdict(StrEnum):
 class Check(NamedTuple):
     """One inequality `measured <sense> bound` of one claim at one instance.
 
+    inequality: which of the claim's inequalities, where it has several; the ledger counts each of its own.
     rounding: absolute allowance for float64 rounding in `measured` and `bound`, same unit as both.
     margins: signed slack of each hypothesis by name; negative (or NaN) means the hypothesis fails at this instance.
     vacuous: the bound, though true, excludes nothing here (a path floor of 0, a probability bound above 1).
@@ -34,6 +35,7 @@ class Check(NamedTuple):
     rounding: float = 0.0
     margins: Mapping[str, float] = MappingProxyType({})
     vacuous: bool = False
+    inequality: str = ""
 
 
 def failed_hypotheses(check: Check) -> tuple[str, ...]:

@@ -177,7 +177,8 @@ STUDY = Study(
     schema=1,
     presets=PRESETS,
     plan=plan,
-    batch=lambda run: (run.architecture, run.point_shape, run.num_points, run.steps, run.hessians),
+    # Groups of five seeds: a kill loses the group in flight.
+    batch=lambda run: (run.architecture, run.point_shape, run.num_points, run.steps, run.hessians, run.seed // 5),
     measure=measure,
     find=find,
 )

@@ -1,7 +1,7 @@
 """The three networks that the studies share, and where their points live.
 
-Each step size lies below 1/sup |hess L| along the studies' runs, so that the descent lemma applies; it is fixed once
-for all separations, labels and seeds.
+Each step size is fixed once for all separations, labels and seeds, small enough that the descent lemma applies to most
+of the studies' runs; where it does not, the claims that need it are reported as not applicable.
 """
 
 from typing import NamedTuple

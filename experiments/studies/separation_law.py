@@ -15,14 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from experiments.points import construct
 from experiments.points.densities import Beta, Density, Mixture, Uniform, equal_maximum_pair
+from experiments.points.domains import Cube, Sphere
 from experiments.records import Record
 from experiments.separation import separation
 from experiments.statistics import Slope, bootstrap_slope
 from experiments.study import Findings, Measured, Study
 from theory import limit_law, packing_ceiling, sampling_law
 from theory.confidence import Interval, binomial_interval, mean_interval
-from theory.verdict import Check
+from theory.packing_ceiling import Domain
+from theory.verdict import Check, Verdict, judge
 
 EVEN, CLUMPED = equal_maximum_pair(2, maximum=4.0)
 
@@ -104,18 +107,21 @@ def _checks(design: str, size: int, found: np.ndarray) -> Iterator[Check]:
     density, torus = DESIGNS[design]
     law: dict[str, Any] = {"dim": density.dim, "density_norm_sq": density.l2_norm_squared}
     where = f"{design}, N={size}"
-    largest = math.sqrt(density.dim) / (2 if torus else 1)
-    mean = mean_interval(found, largest=largest, error_rate=ERROR_RATE)
-    yield sampling_law.check_mean(mean.high, size, **law, instance=f"mean, {where}")
+    side: Domain = "torus" if torus else "cube"
+    largest = packing_ceiling.CEILINGS[side](size, dim=density.dim)
+    mean, nothing = (mean_interval(each, largest=largest, error_rate=ERROR_RATE) for each in (found, 0 * found))
     yield packing_ceiling.check(
-        float(found.max()),
-        size,
-        dim=density.dim,
-        domain="torus" if torus else "cube",
-        instance=f"largest of {len(found)} samples, {where}",
+        float(found.max()), size, dim=density.dim, domain=side, instance=f"largest of {len(found)} samples, {where}"
+    )
+    yield _able_to_fail(
+        sampling_law.check_mean(mean.high, size, **law, instance=f"mean, {where}"),
+        sampling_law.check_mean(nothing.high, size, **law),
     )
     if torus:
-        yield limit_law.check_mean(mean, size, dim=density.dim, instance=f"mean, {where}")
+        yield _able_to_fail(
+            limit_law.check_mean(mean, size, dim=density.dim, instance=f"mean, {where}"),
+            limit_law.check_mean(nothing, size, dim=density.dim),
+        )
     for level in LEVELS:
         t = level ** (1 / density.dim) * _unit(density, size)
         closer = binomial_interval(int(np.sum(found < t)), len(found), error_rate=ERROR_RATE)
@@ -123,6 +129,22 @@ def _checks(design: str, size: int, found: np.ndarray) -> Iterator[Check]:
         if torus:
             survival = Interval(1 - closer.high, 1 - closer.low)
             yield limit_law.check(survival, t, size, dim=density.dim, instance=f"u={level:g}, {where}")
+
+
+def _able_to_fail(check: Check, on_duplicates: Check) -> Check:
+    """Vacuous when even samples of nothing but duplicates would have passed: the sample is too small to speak."""
+    return check if judge(on_duplicates) is Verdict.VIOLATED else check._replace(vacuous=True)
+
+
+def _best_known() -> Iterator[Check]:
+    """The packing ceiling against the best known point sets of the sphere and the square, which come nearest to it."""
+    kinds: dict[str, Domain] = {"tammes": "sphere", "square_packing": "cube"}
+    sets = [("tammes", size, Sphere(3)) for size in (*range(4, 15), 24)]
+    sets += [("square_packing", size, Cube(2)) for size in (*range(2, 11), 16, 25, 36)]
+    for family, size, domain in sets:
+        found = construct(family, size, domain).separation
+        where = f"{family} N={size}"
+        yield packing_ceiling.check(found, size, dim=domain.coordinates, domain=kinds[family], instance=where)
 
 
 def find(preset: Preset, records: Sequence[Record]) -> Findings:
@@ -178,7 +200,17 @@ def _thin(values: np.ndarray, count: int = 60) -> list[list[float]]:
 def _words(preset: Preset, designs: list[dict[str, Any]], slopes: list[Slope]) -> dict[str, str]:
     """The two findings in plain words."""
     far = max(abs(slope.measured - slope.expected) for slope in slopes if slope.expected is not None)
-    limit = f"Measured slopes of E h_min in N lie within {far:.2f} of -2/d for all {len(slopes)} designs."
+    samples = preset.replicates * preset.seeds
+    widest = max(
+        float(np.ptp(binomial_interval(round(math.exp(-level) * samples), samples, error_rate=ERROR_RATE)))
+        for level in LEVELS
+    )
+    bands = [limit_law.survival_band(level, preset.sizes[0]) for level in LEVELS]
+    band = max(float(each.high - each.low) for each in bands) / 2
+    limit = (
+        f"Measured slopes of E h_min in N lie within {far:.2f} of -2/d for all {len(slopes)} designs. The samples "
+        f"resolve a probability to {widest / 2:.2g} either way; the finite-N band is {band:.2g} wide at most."
+    )
     by_name = {design["name"]: design for design in designs}
     names = ("two-level even, cube, d=2", "two-level clumped, cube, d=2")
     if not all(name in by_name for name in names):

@@ -109,7 +109,8 @@ def plan(preset: Preset) -> list[SlowdownRun]:
 
 
 def batch(run: SlowdownRun) -> tuple[Any, ...]:
-    return run.architecture, run.point_shape, run.num_points
+    """Groups of five seeds of one shape: a kill loses what is in flight of one group."""
+    return run.architecture, run.point_shape, run.num_points, run.seed // 5
 
 
 def data(run: SlowdownRun) -> tuple[PointSet, Labels]:

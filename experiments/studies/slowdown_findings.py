@@ -1,5 +1,6 @@
 """What the slowdown study's records say: the checks of R1 to R5, the slopes in h, and what the figure draws."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -91,33 +92,28 @@ def _network_checks(record: Record, where: str) -> Iterator[Check]:
 
 
 def _control_checks(record: Record, control: Control, where: str) -> Iterator[Check]:
-    """What R4 and R5 say of the linearisation: its loss at the target's step, and its rate in the last half."""
+    """What R4 says of the linearisation: its loss at the step from which the ceiling no longer depends on h."""
     if not control.steps:
         return
-    config, arrays = record.config, record.arrays
-    eta, size, model, last = config["step_size"], config["num_points"], control.model, control.steps
-    yield slow_mode.check(
-        loss_after(model, last, step_size=eta),
-        last,
-        arrays["gram_start"],
-        arrays["residual_start"],
-        (int(arrays["pair"][0]), int(arrays["pair"][1])),
-        step_size=eta,
-        instance=f"linearised {where}",
+    config, gram, residual = record.config, record.arrays["gram_start"], record.arrays["residual_start"]
+    first, second = (int(index) for index in record.arrays["pair"])
+    split = slow_mode.split_pair(gram, (first, second))
+    free_of_h = slow_mode.steps_ceiling(
+        residual @ residual / (2 * config["num_points"]),
+        config["target"],
+        step_size=config["step_size"],
+        num_points=config["num_points"],
+        rest_stiffness=split.rest_stiffness,
     )
-    first = last // 2
-    first_loss, last_loss = (loss_after(model, step, step_size=eta) for step in (first, last))
-    bottom = model.energies[0] * (1 - eta * model.eigenvalues[0] / size) ** (2 * first)
-    yield tail_rate.check_linear(
-        first_loss=first_loss,
-        last_loss=last_loss,
-        num_steps=last - first,
-        bottom_eigenvalue=float(model.eigenvalues[0]),
-        top_eigenvalue=float(model.eigenvalues[-1]),
-        mode_share=float(min(bottom / (2 * size * first_loss), 1.0)),
-        step_size=eta,
-        num_points=size,
-        instance=f"last half of linearised {where}",
+    step = math.ceil(float(free_of_h))
+    yield slow_mode.check(
+        loss_after(control.model, step, step_size=config["step_size"]),
+        step,
+        gram,
+        residual,
+        (first, second),
+        step_size=config["step_size"],
+        instance=f"step {step} of linearised {where}",
     )
 
 
@@ -150,6 +146,7 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
             "linearised": control.steps,
             "floor": _floor(record) if run["status"] == "reached" else None,
             "separation": run["separation"],
+            "label_gap": run["label_gap"],
             "status": run["status"],
         }
     panels: list[dict[str, Any]] = []
@@ -158,6 +155,9 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
         panel: dict[str, Any] = {"architecture": kind, "labelling": labelling}
         for name in ("steps", "linearised", "floor", "separation"):
             panel[name] = [[cell[h, seed][name] for h in preset.separations] for seed in range(preset.seeds)]
+        smallest = min(preset.separations)
+        tolerance = 2 * math.sqrt(preset.num_points * preset.target)
+        panel["tolerated"] = [cell[smallest, seed]["label_gap"] <= tolerance for seed in range(preset.seeds)]
         panel["not_reached"] = sum(entry["status"] != "reached" for entry in cell.values())
         panels.append(panel)
         slopes += _slopes(panel)
@@ -185,19 +185,23 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
     )
 
 
-def _slopes(panel: dict[str, Any]) -> Iterator[Slope]:
-    """Exponents of the steps in h, over the h that every seed reached; noisy labels split by what the floor says.
+def _seed_groups(panel: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Which seeds make one slope. Noisy labels split by the noise on the pair at the smallest h.
 
-    Noise leaves some seeds a gap that the path floor forbids to keep, and others one that the target loss tolerates.
+    A gap of at most 2 sqrt(N eps) may stay when the loss reaches eps (path floor); a larger one must go.
     """
+    everything = np.ones(len(panel["steps"]), bool)
+    if panel["labelling"] != "noise":
+        return {panel["labelling"]: everything}
+    tolerated = np.array(panel["tolerated"])
+    return {"noise not tolerated": everything & ~tolerated, "noise tolerated": everything & tolerated}
+
+
+def _slopes(panel: dict[str, Any]) -> Iterator[Slope]:
+    """Exponents of the steps in h, over the h that every seed reached."""
     kind, labelling = panel["architecture"], panel["labelling"]
-    groups = {labelling: np.ones(len(panel["steps"]), bool)}
-    if labelling == "noise":
-        floors = np.array(panel["floor"], float)
-        groups["noise, floor above 0"] = np.all(floors > 0, axis=1)
-        groups["noise, floor 0"] = np.all(floors == 0, axis=1)
     for name, series in (("network", "steps"), ("linearised", "linearised")):
-        for group, seeds in groups.items():
+        for group, seeds in _seed_groups(panel).items():
             steps = np.array(panel[series], float)[seeds]
             complete = np.all(np.isfinite(steps), axis=0)
             # One seed has no spread to bootstrap, one h no slope.
@@ -213,11 +217,10 @@ def _slopes(panel: dict[str, Any]) -> Iterator[Slope]:
 
 
 def _example_seed(panels: Sequence[dict[str, Any]]) -> int:
-    """First seed whose noise the path floor forbids to keep, so that its three loss curves can differ; else 0."""
+    """First seed whose noise on the pair is not tolerated, so that its three families of loss curves can differ."""
     for panel in panels:
         if (panel["architecture"], panel["labelling"]) == (_EXAMPLE_ARCHITECTURE, "noise"):
-            floors = np.array(panel["floor"], float)
-            return int(np.argmax(np.all(floors > 0, axis=1)))
+            return int(np.argmin(panel["tolerated"]))
     return 0
 
 
@@ -252,9 +255,9 @@ def _words(slopes: Sequence[Slope]) -> dict[str, str]:
 
     return {
         "R3": f"Exponent of the steps in h. Label gap: {exponents('network', 'gap')}; linearised at theta_0: "
-        f"{exponents('linearised', 'gap')}. Noisy labels, where the pair's noise exceeds what the target tolerates: "
-        f"{exponents('network', 'noise, floor above 0')}; where it does not: "
-        f"{exponents('network', 'noise, floor 0')}. Negative means slower as h falls.",
-        "R4": f"Exponent of the steps in h, Lipschitz labels: {exponents('network', 'smooth')}. Zero means that h does "
-        "not matter.",
+        f"{exponents('linearised', 'gap')}. Noise on the pair that the target does not tolerate: "
+        f"{exponents('network', 'noise not tolerated')}; noise that it tolerates: "
+        f"{exponents('network', 'noise tolerated')}. Negative means slower as h falls.",
+        "R4": f"Exponent of the steps in h, Lipschitz labels: {exponents('network', 'smooth')}; linearised at theta_0: "
+        f"{exponents('linearised', 'smooth')}. Zero means that h does not matter.",
     }

@@ -16,9 +16,9 @@ from experiments.blocks import (
     Position,
     Residual,
     Scalar,
-    Tape,
     TauEps,
 )
+from experiments.tape import Tape
 
 KEY = jax.random.key(0)
 X = jax.random.normal(jax.random.key(1), (5, 4, 6))  # five samples, four tokens, six features

@@ -66,6 +66,24 @@ def test_only_one_study_with_json_and_a_damaged_record(smoke):
     assert "damaged" in done.stderr and victim.stem in done.stderr and done.stderr.count(" ran ") == 1
 
 
+def test_a_killed_run_resumes_to_the_same_ledger(smoke, tmp_path):
+    whole, _ = smoke
+    arguments = ("reproduce", "--preset", "smoke", "--only", "separation_law", "slowdown", "--out")
+    command = [str(Path(sys.executable).parent / "uniformity"), *arguments, str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
+    for line in process.stdout:
+        if " ran " in line and "X5" in line:
+            break
+    process.kill()
+    process.wait()
+    stored = len(list((tmp_path / "records").glob("*.json")))
+    assert stored >= 9  # all of the first study and at least one run of the second
+    resumed = uniformity(*arguments, str(tmp_path))
+    assert resumed.stdout.count(" reused ") >= stored
+    uniformity(*arguments, str(whole))
+    assert (tmp_path / "ledger.json").read_text() == (whole / "ledger.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
@@ -73,6 +91,8 @@ def test_only_one_study_with_json_and_a_damaged_record(smoke):
         (("draw", "nonsense"), ("figure", "slowdown", "nonsense")),
         (("verify", "--claim", "Z9"), ("--claim", "R2", "Z9")),
         (("verify", "--examples", "0"), ("--examples", "at least 1", "0")),
+        (("draw", "slowdown", "--out", "README.md"), ("README.md", "cannot use")),
+        (("reproduce", "--preset", "smoke", "--out", "README.md"), ("README.md", "cannot use")),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(arguments, names):
@@ -102,7 +122,7 @@ def test_claims_lists_every_claim_with_existing_places():
     rows = json.loads(uniformity("claims", "--json").stdout)
     assert [row["id"] for row in rows] == list(CLAIMS)
     for row in rows:
-        for place in (row["code"], row["test"], *row["studies"], *row["figures"]):
+        for place in (row["code"], row["test"], *row["study"], *row["figure"]):
             assert (ROOT / place).is_file(), place
     assert "Step floor" in uniformity("claims").stdout
 
