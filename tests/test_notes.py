@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from figures.claims_table import claim_rows
+from figures.tables import claims_table
 
 ROOT = Path(__file__).parent.parent
 NOTES = (ROOT / "paper_notes.md").read_text()
@@ -45,6 +46,10 @@ def test_table_row_is_current(claim):
     for place in (row["code"], row["test"], *row["study"], *row["figure"]):
         assert f"]({place})" in line, place
     assert line.rstrip().endswith(f"| {row['status'].replace('_', ' ')} |"), "stale status"
+
+
+def test_trace_table_is_generated():
+    assert claims_table(list(ROWS.values())) in NOTES
 
 
 @pytest.mark.parametrize("claim", ROWS)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from figures.tables import exponent_table, verdict_table
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -25,12 +27,15 @@ def test_python_examples_run(tmp_path):
         assert "slope" in done.stdout
 
 
-def test_quoted_exponents_are_the_committed_ones():
-    """Every exponent with an interval that README quotes stands in a committed summary."""
-    known = set()
-    for path in (ROOT / "figures" / "summaries").glob("*.json"):
-        for slope in json.loads(path.read_text()).get("slopes", []):
-            known.add(f"{slope['measured']:+.2f} [{slope['ci_low']:+.2f}, {slope['ci_high']:+.2f}]")
-    quoted = re.findall(r"[+-]\d\.\d\d \[[^\]]*\]", README)
-    assert len(quoted) >= 6
-    assert set(quoted) <= known, set(quoted) - known
+def test_tables_are_the_committed_numbers():
+    summaries = ROOT / "figures" / "summaries"
+    slowdown = json.loads((summaries / "slowdown.json").read_text())
+    book = json.loads((summaries / "ledger.json").read_text())
+    assert exponent_table(slowdown) in README
+    assert verdict_table(book) in README
+    assert f"preset {slowdown['preset']};" in README and f"Each check of the {book['preset']} preset" in README
+
+
+def test_committed_summaries_come_from_one_preset():
+    found = {json.loads(path.read_text())["preset"] for path in (ROOT / "figures" / "summaries").glob("*.json")}
+    assert len(found) == 1

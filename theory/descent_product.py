@@ -108,7 +108,7 @@ def check(
     rounding = ROUNDING * abs(bound) + loss_rounding(abs(bound), output_scale)
     return Check(
         claim=CLAIM.id,
-        inequality="the product of given rates",
+        inequality="product over the run",
         instance=instance,
         measured=final_loss,
         sense="<=",

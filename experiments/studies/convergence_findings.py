@@ -132,6 +132,8 @@ def _words(runs: Sequence[dict[str, Any]], num_points: int) -> str:
     """Drift, failure of the frozen kernel and the control, as measured."""
     wide = [run for run in runs if run["parameters"] >= num_points]
     narrow = [run for run in runs if run["parameters"] < num_points]
+    if not wide:
+        return "Every run with P >= N diverged."
     off = [abs(np.log10(run["frozen_end"] / run["loss_end"])) for run in wide]
     resolved = sum(run["resolved_share"] == 1.0 for run in wide)
     promised = [run["product_end"] / run["loss_start"] for run in wide]

@@ -7,7 +7,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from experiments.architecture import plain_mlp
-from experiments.curvature import hessian_norm, hessian_vector_product
+from experiments.curvature import hessian_norm, hessian_vector_product, segment_hessian_norm
 
 
 def linear(theta, x):
@@ -68,3 +68,14 @@ def test_flat_loss_and_bad_input():
     with pytest.raises(ValueError, match=r"^y must have the shape of apply\(params, x\), \(2,\), but .* \(2, 1\)$"):
         hessian_norm(linear, jnp.ones(4), np.ones((2, 4)), np.ones((2, 1)))
     assert np.isnan(hessian_norm(linear, jnp.ones(4), np.full((2, 4), np.nan), np.ones(2)))
+
+
+def test_the_largest_curvature_of_a_segment():
+    """L = theta^4 / 8 for f = theta^2 / 2, y = 0: the second derivative 3 theta^2 / 2 is largest at the far end."""
+
+    def square(theta, x):
+        return 0.5 * theta[0] ** 2 * x[:, 0]
+
+    found = segment_hessian_norm(square, jnp.array([1.0]), jnp.array([2.0]), np.ones((1, 1)), np.zeros(1))
+    assert found == pytest.approx(1.5 * 2.0**2, rel=1e-12)
+    assert np.isnan(segment_hessian_norm(square, jnp.array([1.0]), jnp.array([np.inf]), np.ones((1, 1)), np.zeros(1)))

@@ -45,7 +45,15 @@ def test_a_claim_that_never_bites_is_vacuous_not_held():
 
 
 def test_the_first_slope_is_the_headline():
-    slopes = [Slope("R3", "first", -2.0, -1.9, -2.1, -1.7), Slope("R3", "second", None, 0.0, -1.0, 1.0)]
+    slopes = [Slope("R3", "first", -2.0, -1.9, -2.1, -1.7, 5), Slope("R3", "second", None, 0.0, -1.0, 1.0, 5)]
     found = entry("R3", [], slopes=slopes)
     assert found["slope"]["label"] == "first" and len(found["slopes"]) == 2
+    assert [slope["covers"] for slope in found["slopes"]] == [True, None]
     assert entry("R2", [], slopes=slopes)["slope"] is None
+
+
+def test_inequalities_are_counted_apart():
+    strong, weak = HOLDS._replace(inequality="strong"), VACUOUS._replace(inequality="weak")
+    rows = entry("R2", [strong, weak, weak])["inequalities"]
+    assert [(row["name"], row["holds"], row["vacuous"]) for row in rows] == [("strong", 1, 0), ("weak", 0, 2)]
+    assert rows[0]["slack_log10"]["median"] == 1.0 and rows[1]["slack_log10"] is None

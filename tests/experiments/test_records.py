@@ -83,6 +83,15 @@ def test_every_flipped_byte_of_the_json_is_found(tmp_path):
         assert record._replace(arrays={}) == example()._replace(arrays={})
 
 
+def test_a_number_damaged_to_infinity_is_found(tmp_path):
+    store = RecordStore(tmp_path)
+    store.put(example()._replace(config={"h": 1.5e-05}))
+    path = tmp_path / "k.json"
+    path.write_text(path.read_text().replace("1.5e-05", "1.5e905"))
+    with pytest.raises(DamagedRecord, match=r"k\.json"):
+        store.get("k")
+
+
 def test_missing_arrays_are_damage(tmp_path):
     store = RecordStore(tmp_path)
     store.put(example())

@@ -1,6 +1,7 @@
 """Every study: its runs, its findings on the smoke preset, and what only it must get right."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from experiments.records import Record, plain, record_key
 from experiments.reproduce import dump
 from experiments.studies import STUDIES, convergence, kernel_spectrum, separation_law, slowdown
-from experiments.studies.networks import NETWORKS, domain_of
+from experiments.studies.networks import NETWORKS, RESIDUAL, domain_of
 from theory.claims import CLAIMS
 from theory.verdict import Verdict, judge
 
@@ -59,23 +60,49 @@ def test_findings_hold_and_fit_into_a_summary(smoke, name):
     assert all(findings.words.values())
 
 
-@pytest.mark.parametrize("name", STUDIES)
-def test_findings_depend_on_the_measurements(smoke, name):
-    """The checks must read the records: the same run with its key measurement spoilt is no longer within bounds."""
-    spoil = {
-        "separation_law": {"separation": 1e-3},
-        "kernel_spectrum": {"smallest": 1e6},
-        "slowdown": {"gram_start": 50.0},
-        "convergence": {"loss": np.linspace(1, 9, 31)},
-    }[name]
-    study = STUDIES[name]
+SPOILS = [
+    # (study, claim, inequality, what is spoilt in scalars or arrays, factor): the claim's check must read it
+    ("separation_law", "S1", "tail", "separation", 1e-3),
+    ("separation_law", "S2", "band of the law", "separation", 3.0),
+    ("separation_law", "S4", "packing ceiling", "separation", 1e3),
+    ("kernel_spectrum", "R1", "gradient gap ceiling", "smallest", 1e6),
+    ("slowdown", "R1", "gradient gap ceiling", "gradient_gap", 1e-3),
+    ("slowdown", "R2", "path floor", "path_length", 1e-2),
+    ("slowdown", "R2", "gap motion", "path_length", 1e-2),
+    ("slowdown", "R3", "step floor", "steps", 1e-6),
+    ("slowdown", "R4", "loss floor of the pair", "gap_end", 1e3),
+    ("slowdown", "R4", "loss ceiling", "residual_start", None),
+    ("slowdown", "R5", "one step", "loss_next", 1e-3),
+    ("convergence", "G1", "one step, upper", "gradient_square", 50.0),
+    ("convergence", "G1", "one step, lower", "gradient_square", 1e-3),
+    ("convergence", "G1", "kernel rate floor", "smallest", 1e6),
+    ("convergence", "G1", "product over the run", "smallest", 1e6),
+]
+
+
+def spoilt(value, factor):
+    """An array or number times a factor (whole numbers stay whole); an array reversed where the factor is None."""
+    if factor is None:
+        return value[::-1].copy()
+    return int(value * factor) if isinstance(value, int) else value * factor
+
+
+@pytest.mark.parametrize(("name", "claim", "inequality", "key", "factor"), SPOILS)
+def test_each_inequality_reads_its_measurement(smoke, name, claim, inequality, key, factor):
+    """The same records with one measurement spoilt violate the inequality that must depend on it."""
     records, _ = smoke[name]
-    spoilt = [
-        record._replace(arrays={**record.arrays, **{key: record.arrays[key] * value for key, value in spoil.items()}})
-        for record in records
-    ]
-    findings = study.find(study.presets["smoke"], spoilt)
-    assert Verdict.VIOLATED in [judge(check) for check in findings.checks]
+
+    def spoil(record):
+        arrays, scalars = dict(record.arrays), dict(record.scalars)
+        for place in (arrays, scalars):
+            if key in place and place[key] is not None:
+                place[key] = spoilt(place[key], factor)
+        return record._replace(arrays=arrays, scalars=scalars)
+
+    study = STUDIES[name]
+    checks = study.find(study.presets["smoke"], [spoil(record) for record in records]).checks
+    found = {judge(check) for check in checks if (check.claim, check.inequality) == (claim, inequality)}
+    assert (Verdict.VIOLATED in found) == (factor is not None), found
 
 
 def test_slowdown_varies_one_point_and_nothing_else():
@@ -146,10 +173,22 @@ def test_convergence_control_is_singular_and_the_network_is_not(smoke):
 
 
 def test_convergence_survives_divergence():
-    run = convergence.plan(convergence.PRESETS["smoke"])[0]
-    wild = type(run)(**{**run.__dict__, "step_size": 1e6})
-    (record,) = measured(convergence.STUDY, [wild])
-    assert record.scalars["status"] == "diverged"
+    preset = replace(convergence.PRESETS["smoke"], networks=(RESIDUAL,), hessians=30)
+    wild = [replace(run, step_size=step_size) for run, step_size in zip(convergence.plan(preset), (0.3, 1e6))]
+    records = measured(convergence.STUDY, wild)
+    assert {record.scalars["status"] for record in records} == {"diverged"}
+    findings = convergence.find(preset, records)
+    assert findings.checks == [] and len(dump(findings.summary)) > 0
+
+
+def test_slowdown_survives_divergence():
+    preset = replace(slowdown.PRESETS["smoke"], separations=(0.3,), seeds=1)
+    runs = [replace(run, step_size=1e6) for run in slowdown.plan(preset)]
+    records = measured(slowdown.STUDY, runs)
+    assert {record.scalars["status"] for record in records} == {"diverged"}
+    findings = slowdown.find(preset, records)
+    assert findings.slopes == [] and findings.summary["panels"][0]["not_reached"] == 1
+    json.loads(dump(findings.summary))
 
 
 def test_separation_law_designs_have_the_moments_they_claim():
