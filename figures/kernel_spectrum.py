@@ -16,13 +16,16 @@ def _draw_series(ax: Axes, series: dict[str, Any], index: int, label: str, *, ce
     """Geometric mean over seeds, at the h that every seed resolves; the pair's ceiling dashed in the same colour."""
     h = np.array(series["separation"])
     resolved = np.array(series["resolved"])
-    smallest = np.array(series["smallest"])
+    smallest = np.array(series["smallest"], float)
     centre = np.exp(np.log(np.where(resolved, smallest, 1.0)).mean(axis=0))
     ax.plot(h[resolved], centre[resolved], **style.measured(index), label=label)
     if ceiling:
-        gap = np.array(series["gradient_gap"])
-        bound = np.exp(np.log(gap**2 / 2).mean(axis=0))
-        ax.plot(h, bound, **{**style.BOUND, "color": style.COLOURS[index], "linewidth": 0.9})
+        ax.plot(h, series["pair_ceiling"], **{**style.BOUND, "color": style.COLOURS[index], "linewidth": 0.9})
+
+
+def _few(separations: list[float]) -> list[float]:
+    """The ends and the middle: more labels than that overlap in a narrow panel."""
+    return [separations[0], separations[len(separations) // 2], separations[-1]]
 
 
 def _caption(summary: dict[str, Any]) -> str:
@@ -50,11 +53,11 @@ def draw(summary: dict[str, Any]) -> Figure:
             _draw_series(ax, series, index, series["activation"], ceiling=True)
         style.panel_title(ax, "abc"[column], title.replace("pre-norm ", ""))
         if shown:
-            style.log_axes(ax, x_ticks=shown[0]["separation"])
+            style.log_axes(ax, x_ticks=_few(shown[0]["separation"]))
     for index, series in enumerate(clusters):
         _draw_series(axes[0, 3], series, 3 + index, f"cluster of {series['cluster_size']}", ceiling=False)
     style.panel_title(axes[0, 3], "d", "clusters, plain MLP")
-    style.log_axes(axes[0, 3], x_ticks=clusters[0]["separation"])
+    style.log_axes(axes[0, 3], x_ticks=_few(clusters[0]["separation"]))
     for ax in axes[0]:
         ax.set_xlabel("separation h")
     axes[0, 0].set_ylabel(r"$\lambda_{\min}(K)$ (squared label / parameter units)")

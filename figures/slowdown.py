@@ -80,7 +80,7 @@ def _caption(summary: dict[str, Any]) -> str:
         f"{summary['gap']:g}: {told('network', 'gap')}; linearised at start: {told('linearised', 'gap')}. Lipschitz "
         f"labels: {told('network', 'smooth')}. Noise {summary['noise']:g}, on the pair more than the target tolerates: "
         f"{told('network', 'noise not tolerated')}. The floor's G is measured along the run. (d)-(f): seed "
-        f"{summary['curves_seed']}."
+        f"{summary['curves_seed']}, the one with the largest noise on the pair."
     )
 
 

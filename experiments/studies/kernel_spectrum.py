@@ -201,10 +201,10 @@ def find(preset: Preset, records: Sequence[Record]) -> Findings:
                 "cluster_size": size,
                 "separation": h.tolist(),
                 "resolved": resolved.tolist(),
-                **{
-                    name: columns[name].tolist()
-                    for name in ("smallest", "gradient_gap", "block_ceiling", "one_out_ceiling")
-                },
+                # NaN, null in the summary, where an eigenvalue is not resolved.
+                "smallest": np.where(columns["smallest"] > columns["error"], columns["smallest"], np.nan).tolist(),
+                # Geometric means over seeds.
+                "pair_ceiling": np.exp(np.log(columns["gradient_gap"] ** 2 / 2).mean(axis=0)).tolist(),
             }
         )
     return Findings(
