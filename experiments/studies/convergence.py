@@ -121,7 +121,8 @@ def measure(runs: Sequence[ConvergenceRun]) -> Iterator[tuple[ConvergenceRun, Me
 
     def watch(state: State) -> None:
         grams = np.asarray(kernels(state.params, problem.x))
-        drifts.append(np.linalg.norm(grams - first, axis=(1, 2)) / np.linalg.norm(first, axis=(1, 2)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            drifts.append(np.linalg.norm(grams - first, axis=(1, 2)) / np.linalg.norm(first, axis=(1, 2)))
         # A diverging run's kernel may hold infinities, which no eigensolver takes.
         finite = np.asarray(np.isfinite(grams).all(axis=(1, 2)))
         if len(drifts) - 1 in looked:

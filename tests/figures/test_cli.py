@@ -11,6 +11,7 @@ from experiments.hunt import Hunt, search
 from experiments.hunts import HUNTS
 from experiments.studies import STUDIES
 from figures.draw import DRAWERS, committed_summary, draw_figure
+from figures.terminal import print_claims
 from theory.claims import CLAIMS
 from theory.verdict import Check
 
@@ -29,11 +30,12 @@ def uniformity(*arguments, check=True):
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    return out, uniformity("reproduce", "--preset", "smoke", "--out", str(out))
+    done = uniformity("reproduce", "--preset", "smoke", "--out", str(out))
+    return out, done, json.loads((out / "ledger.json").read_text())["claims"]
 
 
 def test_reproduce_writes_ledger_records_summaries_and_figures(smoke):
-    out, done = smoke
+    out, done, _ = smoke
     book = json.loads((out / "ledger.json").read_text())
     assert [entry["id"] for entry in book["claims"]] == list(CLAIMS)
     for entry in book["claims"]:
@@ -47,41 +49,35 @@ def test_reproduce_writes_ledger_records_summaries_and_figures(smoke):
     assert "Ledger" in done.stdout
 
 
-def test_a_second_run_reuses_every_record_and_gives_the_same_ledger(smoke):
-    out, _ = smoke
-    before = (out / "ledger.json").read_text()
-    done = uniformity("reproduce", "--preset", "smoke", "--out", str(out))
-    assert " ran " not in done.stdout and "reused" in done.stdout
-    assert (out / "ledger.json").read_text() == before
-
-
-def test_only_one_study_with_json_and_a_damaged_record(smoke):
-    out, _ = smoke
+def test_a_second_run_reuses_all_but_a_damaged_record_and_gives_the_same_ledger(smoke):
+    out, _, claims = smoke
     victim = sorted((out / "records").glob("*.npz"))[0]
-    owner = json.loads(victim.with_suffix(".json").read_text())["study"]
     victim.write_bytes(victim.read_bytes()[:-7])
-    done = uniformity("reproduce", "--preset", "smoke", "--out", str(out), "--only", owner, "--json")
-    book = json.loads(done.stdout)
-    assert book["studies"] == [owner]
-    assert "damaged" in done.stderr and victim.stem in done.stderr and done.stderr.count(" ran ") == 1
+    done = uniformity("reproduce", "--preset", "smoke", "--out", str(out), "--json")
+    assert "damaged" in done.stderr and victim.stem in done.stderr
+    assert done.stderr.count(" ran ") == 1
+    assert done.stderr.count(" reused ") == len(list((out / "records").glob("*.json"))) - 1
+    assert json.loads((out / "ledger.json").read_text())["claims"] == claims
+    assert [entry["id"] for entry in json.loads(done.stdout)["claims"]] == list(CLAIMS)
 
 
 def test_a_killed_run_resumes_to_the_same_ledger(smoke, tmp_path):
-    whole, _ = smoke
-    arguments = ("reproduce", "--preset", "smoke", "--only", "separation_law", "slowdown", "--out")
+    _, _, whole = smoke
+    arguments = ("reproduce", "--preset", "smoke", "--only", "slowdown", "--out")
     command = [str(Path(sys.executable).parent / "uniformity"), *arguments, str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
     for line in process.stdout:
-        if " ran " in line and "X5" in line:
+        if " ran " in line:
             break
     process.kill()
     process.wait()
     stored = len(list((tmp_path / "records").glob("*.json")))
-    assert stored >= 9  # all of the first study and at least one run of the second
+    assert stored >= 1
     resumed = uniformity(*arguments, str(tmp_path))
     assert resumed.stdout.count(" reused ") >= stored
-    uniformity(*arguments, str(whole))
-    assert (tmp_path / "ledger.json").read_text() == (whole / "ledger.json").read_text()
+    own = {"R2", "R3", "R4", "R5"}  # checked by this study alone
+    claims = json.loads((tmp_path / "ledger.json").read_text())["claims"]
+    assert [entry for entry in claims if entry["id"] in own] == [entry for entry in whole if entry["id"] in own]
 
 
 @pytest.mark.parametrize(
@@ -109,22 +105,29 @@ def test_unknown_options_are_refused():
 
 def test_draw_needs_no_training_and_is_byte_identical(tmp_path):
     first, again = tmp_path / "first", tmp_path / "again"
-    uniformity("draw", "--out", str(first))
-    assert sorted(path.name for path in first.iterdir()) == sorted(
-        f"{name}.{kind}" for name in DRAWERS for kind in ("pdf", "png", "svg")
-    )
-    # Drawn once more in another process and alone: neither the time nor the company leaves a trace.
+    uniformity("draw", "kernel_spectrum", "--out", str(first))
+    assert sorted(path.name for path in first.iterdir()) == [
+        f"kernel_spectrum.{kind}" for kind in ("pdf", "png", "svg")
+    ]
+    # Drawn once more in another process: time leaves no trace.
     for path in draw_figure("kernel_spectrum", committed_summary("kernel_spectrum"), again):
         assert path.read_bytes() == (first / path.name).read_bytes(), path.name
 
 
-def test_claims_lists_every_claim_with_existing_places():
+@pytest.mark.parametrize("name", DRAWERS)
+def test_every_figure_has_a_committed_summary_and_a_gallery_picture(name):
+    assert committed_summary(name)["study"] == name
+    assert (ROOT / "figures" / "gallery" / f"{name}.png").stat().st_size > 10_000
+
+
+def test_claims_lists_every_claim_with_existing_places(capsys):
     rows = json.loads(uniformity("claims", "--json").stdout)
     assert [row["id"] for row in rows] == list(CLAIMS)
     for row in rows:
         for place in (row["code"], row["test"], *row["study"], *row["figure"]):
             assert (ROOT / place).is_file(), place
-    assert "Step floor" in uniformity("claims").stdout
+    print_claims(rows)
+    assert all(row["statement"] in capsys.readouterr().out for row in rows[:1])
 
 
 def test_help_does_not_wait_for_jax():
