@@ -9,6 +9,7 @@ constant column. That is why normalisations carry no learned scale, and why one 
 (experiments.tape), suffices for a structured kernel.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod, sqrt
@@ -55,7 +56,7 @@ def _require_positive(**numbers: float) -> None:
 
 
 @dataclass(frozen=True)
-class Block:
+class Block(ABC):
     """Base of all blocks; this one has no parameters."""
 
     def laws(self) -> Params:
@@ -70,9 +71,10 @@ class Block:
         draws = jnp.split(jax.random.normal(key, (sum(sizes),), dtype=jnp.float64), np.cumsum(sizes)[:-1])
         return tree.unflatten(law.std * draw.reshape(law.shape) for law, draw in zip(laws, draws))
 
+    @abstractmethod
     def __call__(self, params: Params, x: Float[Array, "n ..."], tape: Tape | None = None) -> Float[Array, "n ..."]:
         """Apply the block to every row of x."""
-        raise NotImplementedError
+        ...
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from theory.claim import Claim
+from theory.path_floor import loss_floor
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -151,11 +152,6 @@ def rest_stiffness_floor(one_out_eigenvalue: ArrayLike, gradient_gap: ArrayLike)
     """(sqrt(lambda_min(K without x_j)) - G/sqrt 2)_+^2 <= beta: one of the pair removed, so no h left (line 7)."""
     root = jnp.sqrt(jnp.asarray(one_out_eigenvalue, float)) - jnp.asarray(gradient_gap, float) / math.sqrt(2.0)
     return jnp.maximum(root, 0.0) ** 2
-
-
-def loss_floor(gap: ArrayLike, *, num_points: ArrayLike) -> Float[Array, "..."]:
-    """d_s^2/(4N) <= L_s, for any model and labels."""
-    return jnp.asarray(gap, float) ** 2 / (4.0 * jnp.asarray(num_points))
 
 
 def check(
