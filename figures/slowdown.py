@@ -101,7 +101,7 @@ def draw(summary: dict[str, Any]) -> Figure:
         ax = draw_curves(axes[1, column], summary, labelling)
         style.panel_title(ax, "def"[column], f"{summary['curves_architecture']} MLP, {LABELLINGS[labelling]}")
     axes[1, 0].set_ylabel("loss (squared label units)")
-    axes[1, 2].legend(loc="upper right")
+    axes[1, 0].legend(loc="upper right")
     samples = [(name, style.measured(index)) for name, (_, _, index) in GROUPS.items()]
     samples += [
         ("linearised at start (control)", {**style.control(0), "color": "0.3"}),
