@@ -1,13 +1,18 @@
-"""Hunt for counterexamples: Hypothesis searches a claim's instances for the smallest slack, or for a violation."""
+"""Hunt for counterexamples: Hypothesis searches a claim's instances for the smallest slack, then gradients push on."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import hypothesis
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from experiments.ascent import Ascent, ascend
 from theory.verdict import Check, Verdict, judge, slack_log10
+
+BATCH = 32
+STARTS = 4
 
 
 class Hunt(NamedTuple):
@@ -15,16 +20,23 @@ class Hunt(NamedTuple):
 
     instances: strategy drawing a small NamedTuple of seeds and scalars (`Instance`), shapes from a short menu so that
     few are compiled.  check: instance -> Check (hypotheses as margins).  module: where `Instance` and `check` live,
-    for the runnable counterexample.
+    for the runnable counterexample.  check_many: the same for many instances at once, where a compiled shape evaluates
+    a batch faster than one by one.  extremal: instances where the bound is known to be attained or at its tightest;
+    the hunt tries them first.  ascent: how to climb towards the bound, where measured/bound is differentiable.
     """
 
     claim: str
     instances: SearchStrategy[Any]
     check: Callable[[Any], Check]
     module: str
+    check_many: Callable[[Sequence[Any]], Sequence[Check]] | None = None
+    extremal: tuple[Any, ...] = ()
+    ascent: Ascent | None = None
 
 
 class HuntReport(NamedTuple):
+    """What one search saw: instances by verdict, the smallest log10 slack with its instance, a counterexample."""
+
     claim: str
     tried: int
     applicable: int
@@ -48,44 +60,73 @@ def runnable(hunt: Hunt, instance: Any) -> str:
     )
 
 
+class _Tally:
+    """Counts and extremes over everything a search evaluates."""
+
+    def __init__(self, hunt: Hunt) -> None:
+        self.hunt = hunt
+        self.counts = {verdict: 0 for verdict in Verdict}
+        self.best: list[tuple[float, Any]] = []  # (slack, instance), ascending, one for each discrete kind
+        self.violation: Any = None
+
+    def evaluate(self, instances: Sequence[Any]) -> float | None:
+        """Judge the instances; the smallest slack among them. Remembers the last violation."""
+        many = self.hunt.check_many
+        found = [self.hunt.check(instances[0])] if many is None or len(instances) == 1 else many(instances)
+        smallest = None
+        for instance, check in zip(instances, found, strict=True):
+            verdict, slack = judge(check), slack_log10(check)
+            self.counts[verdict] += 1
+            if verdict is Verdict.VIOLATED:
+                self.violation = instance
+            if slack is not None:
+                smallest = slack if smallest is None else min(slack, smallest)
+                if len(self.best) < STARTS or slack < self.best[-1][0]:
+                    self.best = sorted([*self.best, (slack, instance)], key=lambda pair: pair[0])[:STARTS]
+        return smallest
+
+
 def search(hunt: Hunt, *, examples: int, seed: int) -> HuntReport:
-    """Search `examples` instances of one claim, guided towards small slack; a violation is shrunk to the smallest."""
-    counts = {verdict: 0 for verdict in Verdict}
-    tightest: tuple[float, Any] | None = None
-    smallest_violation: Any = None
+    """Search `examples` instances of one claim, guided towards small slack; a violation is shrunk to the smallest.
+
+    First the known extremal instances, then Hypothesis (in batches where the hunt has `check_many`), then gradient
+    ascent from the best of both, whose end points are judged like any instance.
+    """
+    tally = _Tally(hunt)
+    batch = 1 if hunt.check_many is None else min(BATCH, examples)
+    for instance in hunt.extremal[:examples]:
+        tally.evaluate([instance])
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
-        max_examples=examples,
+        max_examples=max(1, (examples - len(hunt.extremal)) // batch),
         deadline=None,
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),  # pyright: ignore[reportArgumentType]
         verbosity=hypothesis.Verbosity.quiet,
         phases=(hypothesis.Phase.generate, hypothesis.Phase.target, hypothesis.Phase.shrink),
     )
-    @hypothesis.given(hunt.instances)
-    def explore(instance: Any) -> None:
-        nonlocal tightest, smallest_violation
-        found = hunt.check(instance)
-        verdict = judge(found)
-        counts[verdict] += 1
-        slack = slack_log10(found)
-        if slack is not None:
-            hypothesis.target(-slack, label="tightness")
-            if tightest is None or slack < tightest[0]:
-                tightest = (slack, instance)
-        if verdict is Verdict.VIOLATED:
-            smallest_violation = instance
+    @hypothesis.given(st.lists(hunt.instances, min_size=batch, max_size=batch))
+    def explore(instances: list[Any]) -> None:
+        smallest = tally.evaluate(instances)
+        if smallest is not None:
+            hypothesis.target(-smallest, label="tightness")
+        if tally.violation is not None and tally.violation in instances:
             raise _ViolationFound
 
-    with contextlib.suppress(_ViolationFound):
-        explore()
+    if tally.violation is None:
+        with contextlib.suppress(_ViolationFound):
+            explore()
+    if hunt.ascent is not None and tally.violation is None:
+        for end in ascend(hunt.ascent, [instance for _, instance in tally.best]):
+            tally.evaluate([end])
+    tightest = tally.best[0] if tally.best else None
     return HuntReport(
         claim=hunt.claim,
-        tried=sum(counts.values()),
-        applicable=counts[Verdict.HOLDS] + counts[Verdict.VIOLATED],
-        vacuous=counts[Verdict.VACUOUS],
+        tried=sum(tally.counts.values()),
+        applicable=tally.counts[Verdict.HOLDS] + tally.counts[Verdict.VIOLATED],
+        vacuous=tally.counts[Verdict.VACUOUS],
         smallest_slack_log10=None if tightest is None else tightest[0],
         tightest=None if tightest is None else repr(tightest[1]),
-        violation=None if smallest_violation is None else runnable(hunt, smallest_violation),
+        violation=None if tally.violation is None else runnable(hunt, tally.violation),
     )

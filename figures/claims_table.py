@@ -25,7 +25,7 @@ def claim_rows() -> list[dict[str, Any]]:
                 "id": claim.id,
                 "title": claim.title,
                 "statement": claim.statement,
-                "hypotheses": list(claim.hypotheses),
+                "hypotheses": dict(claim.hypotheses),
                 "provenance": claim.provenance,
                 "source": claim.source,
                 "abstract": claim.abstract,

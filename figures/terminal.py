@@ -99,7 +99,7 @@ def print_claims(rows: list[dict[str, Any]]) -> None:
         status = row["status"].replace("_", " ")
         console.print(f"[bold]{row['id']} {row['title']}[/bold]  [{style}]{status}[/{style}]  ({row['provenance']})")
         console.print(f"   {row['statement']}", soft_wrap=True, markup=False)
-        for hypothesis in row["hypotheses"]:
+        for hypothesis in row["hypotheses"].values():
             console.print(f"   if {hypothesis}", soft_wrap=True, markup=False)
         places = [row["code"], row["test"], *row["study"], *row["figure"]]
         console.print(f"   [dim]{'  '.join(places)}[/dim]", soft_wrap=True)

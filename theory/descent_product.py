@@ -36,13 +36,18 @@ CLAIM = Claim(
     title="Descent product",
     statement="L_T <= L_0 prod (1 - eta mu_s) with mu_s >= lambda_min(K_s)/N, and each step loses at most "
     "(2 eta + eta^2 S_s) mu_s of L_s",
-    hypotheses=("|hess L| <= S_s on each segment of the path", "eta <= 1/S_s (upper product only)"),
+    hypotheses={
+        "smoothness on segments": "|hess L| <= S_s on each segment of the path",
+        "stable step size": "eta <= 1/S_s (upper product only)",
+    },
     provenance="reconstruction",
     source="descent lemma (Polyak 1963, Nesterov 2004) with the kernel's spectrum as the Polyak-Lojasiewicz constant",
     module="descent_product",
     abstract="gradient descent converges beyond the kernel regime, without Lipschitz smoothness of the loss",
     sharp="upper: a single curvature; lower: curvature -S along the segment; spectrum: K a multiple of the identity",
+    tight=True,
     constants="measured along the run: S and the kernel's spectrum",
+    standing="conditional",
 )
 
 ROUNDING = 2.0**-40

@@ -34,13 +34,20 @@ CLAIM = Claim(
     id="S2",
     title="Limit law",
     statement="U_N = N(N-1)/2 V_d |pi|_2^2 h_min^d tends to Exp(1) in law, within an explicit band on the flat torus",
-    hypotheses=("independent points of one square integrable density", "uniform on the torus and t <= 1/2 (the band)"),
+    hypotheses={
+        "independent points": "the points are independent, of one square integrable density",
+        "uniform density": "the density is uniform on the flat torus (the band in u alone)",
+        "separation at most 1/2": "t <= 1/2 (the band in u alone)",
+    },
     provenance="classic",
     source="Silverman-Brown 1978; Jammalamadaka-Janson 1986; Chen-Stein band after Arratia-Goldstein-Gordon 1989",
     module="limit_law",
     abstract="more uniform data have a larger minimum pairwise distance",
     sharp="lower side of the band attained at N = 2; about 4 times the error on the circle for large N",
+    tight=True,
     constants="known: N, d and the density's norm",
+    standing="proved and tight",
+    rests_on=("S1",),
 )
 
 

@@ -34,13 +34,18 @@ CLAIM = Claim(
     id="S4",
     title="Packing ceiling",
     statement="N V_d (h/2)^d <= |Omega + B(h/2)| for every set of N points of separation h in Omega",
-    hypotheses=("the points lie in the domain", "distances are the domain's own"),
+    hypotheses={
+        "points in the domain": "the points lie in the domain",
+        "distances of the domain": "distances are the domain's own, and balls of radius h/2 are embedded in it",
+    },
     provenance="classic",
     source="volume of disjoint balls (Steiner); averaging (Plotkin, Rankin); Oler 1961; Fejes Toth 1943",
     module="packing_ceiling",
     abstract="more uniform data have a larger minimum pairwise distance",
     sharp="d = 1 and N = 2 (cube, torus); N <= 2d, d = 2 and the icosahedron (sphere)",
+    tight=True,
     constants="known: N, d and the domain",
+    standing="proved and tight",
 )
 
 _EPS = 2.0**-52

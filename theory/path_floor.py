@@ -34,13 +34,18 @@ CLAIM = Claim(
     id="R2",
     title="Path floor",
     statement="L_T <= eps needs PathLength_T >= (|d_0| - 2 sqrt(N eps))_+ / G",
-    hypotheses=("f(.; x_i) and f(.; x_j) are absolutely continuous along the polygonal path and obey the chain rule",),
+    hypotheses={
+        "continuity": "f(.; x_i) and f(.; x_j) are absolutely continuous along the path and obey the chain rule",
+        "supremum over segments": "G is at least the gradient gap at every point of the path, not at its corners alone",
+    },
     provenance="reconstruction",
     source="mean value inequality along the path; Bolte and Pauwels 2021 for ReLU networks",
     module="path_floor",
     abstract="a smaller minimum pairwise distance can slow down gradient descent",
     sharp="linear model, steps along phi(x_i) - phi(x_j), residual on that pair only",
+    tight=True,
     constants="known before training: d_0; measured along the run: G",
+    standing="conditional",
 )
 
 ROUNDING = 2.0**-40

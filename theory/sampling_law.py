@@ -25,13 +25,18 @@ CLAIM = Claim(
     id="S1",
     title="Sampling law",
     statement="P(h_min < t) <= N(N-1)/2 V_d |pi|_2^2 t^d for N independent points of density pi",
-    hypotheses=("the points are independent", "pi is square integrable"),
+    hypotheses={
+        "independent points": "the points are independent",
+        "square integrable density": "pi is square integrable",
+    },
     provenance="reconstruction",
     source="Cauchy-Schwarz, Young's inequality, union bound; implies the sup-density form known second-hand",
     module="sampling_law",
     abstract="more uniform data have a larger minimum pairwise distance",
     sharp="tail and quantile attained at N = 2 on the flat torus; mean attained at N = 2 on the circle",
+    tight=True,
     constants="known: N, d and the density's norm",
+    standing="proved and tight",
 )
 
 

@@ -37,17 +37,20 @@ CLAIM = Claim(
     id="R4",
     title="Slow-mode share",
     statement="L_s <= (1 - eta beta/N)^(2s) L_0 + E, with E = O(h_min^2) for Lipschitz labels and beta free of h_min",
-    hypotheses=(
-        "model linear in its parameters",
-        "step_size <= N / lambda_max(K)",
-        "lambda_min(K) < beta: one close pair",
-    ),
+    hypotheses={
+        "frozen kernel": "the model is linear in its parameters",
+        "small step size": "step_size <= N / lambda_max(K)",
+        "single close pair": "lambda_min(K) < beta, the rest of the kernel",
+    },
     provenance="reconstruction",
     source="Cauchy interlacing and the block form of K in the pair's difference direction",
     module="slow_mode",
     abstract="a smaller minimum pairwise distance can slow down gradient descent (here: when it does not)",
     sharp="attained for every step when the pair's difference is an eigenvector",
+    tight=True,
     constants="known before training: everything, from the kernel and the residual at the start",
+    standing="conditional",
+    rests_on=("R1",),
 )
 
 

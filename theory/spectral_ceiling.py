@@ -30,13 +30,18 @@ CLAIM = Claim(
     id="R1",
     title="Spectral ceiling",
     statement="lambda_min(K) <= |grad f(x_i) - grad f(x_j)|^2 / 2 <= L_J^2 h_min^2 / 2",
-    hypotheses=("kernel and gradient gap at the same parameters", "x -> grad f Lipschitz (for the form in h_min)"),
+    hypotheses={
+        "same parameters": "kernel and gradient gap at the same parameters",
+        "Lipschitz gradient": "x -> grad f is Lipschitz (for the form in h_min)",
+    },
     provenance="reconstruction",
     source="Rayleigh quotient of (e_i - e_j)/sqrt 2; cluster exponents: flat limit, Driscoll-Fornberg 2002",
     module="spectral_ceiling",
     abstract="a smaller minimum pairwise distance can slow down gradient descent",
     sharp="attained when the pair's gradients have equal length and are orthogonal to all others",
+    tight=True,
     constants="measured at the same parameters: the gradient gap G",
+    standing="proved and tight",
 )
 
 

@@ -29,16 +29,19 @@ CLAIM = Claim(
     id="R3",
     title="Step floor",
     statement="L_T <= eps needs T >= (|d_0| - 2 sqrt(N eps))_+^2 / (2 eta (L_0 - eps) G^2)",
-    hypotheses=(
-        "f(.; x_i) and f(.; x_j) are absolutely continuous along the polygonal path and obey the chain rule",
-        "summed sufficient decrease: (eta/2) sum_s |grad L_s|^2 <= L_0 - L_T (implied by eta <= 1/sup |hess L|)",
-    ),
+    hypotheses={
+        "continuity": "f(.; x_i) and f(.; x_j) are absolutely continuous along the path and obey the chain rule",
+        "sufficient decrease": "summed: (eta/2) sum_s |grad L_s|^2 <= L_0 - L_T (implied by eta <= 1/sup |hess L|)",
+    },
     provenance="reconstruction",
     source="path floor and Cauchy-Schwarz",
     module="step_floor",
     abstract="a smaller minimum pairwise distance can slow down gradient descent",
     sharp="T = 1 on the pair's mode of a linear model with eta = 1/curvature; a factor 2 for short times and every T",
+    tight=True,
     constants="known before training: d_0, L_0, step size; measured along the run: G",
+    standing="conditional",
+    rests_on=("R2",),
 )
 
 

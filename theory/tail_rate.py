@@ -38,16 +38,20 @@ CLAIM = Claim(
     title="Tail rate",
     statement="log L falls by at most -log(1 - (2 eta + eta^2 S) mu) a step, mu = ((1 - alpha) G^2/2 + "
     "alpha lambda_max)/N; for a linear model the slow mode's e-folding takes at least N/(eta G^2) - 1/2 steps",
-    hypotheses=(
-        "finite step: f is C^2 and |hess L| <= S on the segments",
-        "linear law: f is linear in theta and the residual has a share p > 0 in the bottom eigenvector",
-    ),
+    hypotheses={
+        "smoothness bound": "finite step: f is C^2 and |hess L| <= S on the segments",
+        "linearity": "linear law: f is linear in theta",
+        "share in the bottom mode": "linear law: the residual has a share p > 0 in the bottom eigenvector",
+    },
     provenance="reconstruction",
     source="one-step floor of the descent product, spectral ceiling; Perron's theorem (Pituk 2002) for the limit",
     module="tail_rate",
     abstract="a smaller minimum pairwise distance can slow down gradient descent",
     sharp="linear law: residual in the bottom mode; with G: bottom eigenvector (e_i - e_j)/sqrt 2",
+    tight=True,
     constants="measured at the step: G, S, mode share, largest eigenvalue",
+    standing="conditional",
+    rests_on=("R1", "G1"),
 )
 
 
