@@ -23,6 +23,7 @@ class Hunt(NamedTuple):
     for the runnable counterexample.  check_many: the same for many instances at once, where a compiled shape evaluates
     a batch faster than one by one.  extremal: instances where the bound is known to be attained or at its tightest;
     the hunt tries them first.  ascent: how to climb towards the bound, where measured/bound is differentiable.
+    setup: Python that defines `Instance` and `check`, where importing them from `module` does not.
     """
 
     claim: str
@@ -32,6 +33,7 @@ class Hunt(NamedTuple):
     check_many: Callable[[Sequence[Any]], Sequence[Check]] | None = None
     extremal: tuple[Any, ...] = ()
     ascent: Ascent | None = None
+    setup: str = ""
 
 
 class HuntReport(NamedTuple):
@@ -53,7 +55,7 @@ class _ViolationFound(Exception):
 def runnable(hunt: Hunt, instance: Any) -> str:
     """Python that rebuilds one instance and prints its check."""
     return (
-        f"from {hunt.module} import Instance, check\n"
+        f"{hunt.setup or f'from {hunt.module} import Instance, check'}\n"
         f"from theory.verdict import judge\n"
         f"found = check({instance!r})\n"
         f"print(judge(found), found)"

@@ -5,7 +5,7 @@ Heavy imports live inside the commands, so that `uniformity --help` answers at o
 
 import json as json_format
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -95,12 +95,29 @@ def reproduce(
 
 
 @app.command
-def claims(*, json: bool = False) -> int:
-    """List every claim: statement, hypotheses, provenance, code, test, study, figure, status."""
+def claims(*, json: bool = False, graph: bool = False, out: Path = Path("out/figures")) -> int:
+    """List every claim: statement, hypotheses, provenance, code, test, study, figure, status.
+
+    Parameters
+    ----------
+    json
+        Print the list as JSON.
+    graph
+        Draw instead which statement rests on which, coloured by standing, and print the files' paths.
+    out
+        Folder for the graph's PDF, SVG and PNG files.
+    """
     from figures.claims_table import claim_rows
     from figures.terminal import print_claims
 
     rows = claim_rows()
+    if graph:
+        from figures import claims_graph, style
+
+        with style.applied():
+            for path in style.save(claims_graph.draw(rows), out / "claims_graph"):
+                print(path)
+        return 0
     if json:
         print(json_format.dumps(rows, indent=1))
     else:
@@ -128,35 +145,75 @@ def draw(*figures: str, out: Path = Path("out/redrawn")) -> int:
 
 
 @app.command
-def verify(*, claim: _Names = (), examples: int = 200, seed: int = 0, json: bool = False) -> int:
+def verify(
+    *,
+    claim: _Names = (),
+    model: str | None = None,
+    point_shape: Annotated[tuple[int, ...], cyclopts.Parameter(consume_multiple=True)] = (2,),
+    examples: int = 200,
+    seed: int = 0,
+    out: Path | None = None,
+    json: bool = False,
+) -> int:
     """Hunt for counterexamples to the claims; exit 1 if one is found, with the smallest instance as runnable Python.
 
     Parameters
     ----------
     claim
         Ids of claims, such as R2; by default all.
+    model
+        FILE.py:NAME, an (init, apply) pair of your own: hunts the claims that speak of any model on it.
+    point_shape
+        Shape of one of that model's input points: 4, or 8 4 for eight tokens of width four.
     examples
         Instances searched per claim.
     seed
         Seed of the search.
+    out
+        File for the reports as JSON.
     json
         Print the reports as JSON.
     """
     _use_all_cores()
-    from experiments.hunt import search
-    from experiments.hunts import HUNTS
+    from experiments.records import write_atomically
+    from experiments.reproduce import dump
     from figures.terminal import print_hunt
 
     if examples < 1:
         raise BadInput(f"--examples must be at least 1, but it was {examples}")
     reports = []
-    for hunt in _chosen("--claim", claim, HUNTS):
-        reports.append(search(hunt, examples=examples, seed=seed))
+    for report in _searches(claim, model, point_shape, examples=examples, seed=seed):
+        reports.append(report._asdict())
         if not json:
-            print_hunt(reports[-1])
+            print_hunt(report)
+    if out is not None:
+        write_atomically(out, dump({"examples": examples, "seed": seed, "claims": reports}))
     if json:
-        print(json_format.dumps([report._asdict() for report in reports], indent=1))
-    return 1 if any(report.violation for report in reports) else 0
+        print(json_format.dumps(reports, indent=1))
+    return 1 if any(report["violation"] for report in reports) else 0
+
+
+def _searches(
+    claim: tuple[str, ...], model: str | None, point_shape: tuple[int, ...], *, examples: int, seed: int
+) -> Iterator[Any]:
+    """Reports of the chosen claims' own hunts, or of the hunts on the user's model."""
+    if model is None:
+        from experiments.hunt_pool import search_claims
+        from experiments.hunts import HUNTS
+
+        chosen = [hunt.claim for hunt in _chosen("--claim", claim, HUNTS)]
+        yield from search_claims(chosen, examples=examples, seed=seed)
+        return
+    from experiments.hunt import search
+    from experiments.model_hunts import model_hunts
+    from experiments.user_model import load_model
+
+    try:
+        own = load_model(model, point_shape)
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+    for hunt in _chosen("--claim", claim, model_hunts(own)):
+        yield search(hunt, examples=examples, seed=seed)
 
 
 def main() -> None:
