@@ -1,6 +1,7 @@
 """Hunt for counterexamples: Hypothesis searches a claim's instances for the smallest slack, then gradients push on."""
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -36,16 +37,28 @@ class Hunt(NamedTuple):
     setup: str = ""
 
 
+class Tightest(NamedTuple):
+    """The smallest log10 slack seen on one of a claim's inequalities, and the instance that has it, as Python."""
+
+    inequality: str
+    slack_log10: float
+    instance: str
+
+
 class HuntReport(NamedTuple):
-    """What one search saw: instances by verdict, the smallest log10 slack with its instance, a counterexample."""
+    """What one search saw: instances by verdict, the smallest slack of each inequality, a counterexample if any."""
 
     claim: str
     tried: int
     applicable: int
     vacuous: int
-    smallest_slack_log10: float | None
-    tightest: str | None
+    tightest: tuple[Tightest, ...]
     violation: str | None
+
+    @property
+    def smallest_slack_log10(self) -> float | None:
+        """Over all inequalities; None where no applicable instance has a ratio."""
+        return min((found.slack_log10 for found in self.tightest), default=None)
 
 
 class _ViolationFound(Exception):
@@ -68,7 +81,7 @@ class _Tally:
     def __init__(self, hunt: Hunt) -> None:
         self.hunt = hunt
         self.counts = {verdict: 0 for verdict in Verdict}
-        self.best: list[tuple[float, Any]] = []  # (slack, instance), ascending, one for each discrete kind
+        self.best: dict[str, list[tuple[float, Any]]] = {}  # by inequality: (slack, instance), the smallest first
         self.violation: Any = None
 
     def evaluate(self, instances: Sequence[Any]) -> float | None:
@@ -83,8 +96,11 @@ class _Tally:
                 self.violation = instance
             if slack is not None:
                 smallest = slack if smallest is None else min(slack, smallest)
-                if len(self.best) < STARTS or slack < self.best[-1][0]:
-                    self.best = sorted([*self.best, (slack, instance)], key=lambda pair: pair[0])[:STARTS]
+                best = self.best.setdefault(check.inequality, [])
+                if len(best) < STARTS or slack < best[-1][0]:
+                    best.append((slack, instance))
+                    best.sort(key=lambda pair: pair[0])
+                    del best[STARTS:]
         return smallest
 
 
@@ -95,7 +111,8 @@ def search(hunt: Hunt, *, examples: int, seed: int) -> HuntReport:
     ascent from the best of both, whose end points are judged like any instance.
     """
     tally = _Tally(hunt)
-    batch = 1 if hunt.check_many is None else min(BATCH, examples)
+    # Hypothesis begins with the simplest list and learns from whole lists: a small budget is spent on short ones.
+    batch = 1 if hunt.check_many is None else min(BATCH, math.ceil(examples / 16))
     for instance in hunt.extremal[:examples]:
         tally.evaluate([instance])
 
@@ -120,15 +137,14 @@ def search(hunt: Hunt, *, examples: int, seed: int) -> HuntReport:
         with contextlib.suppress(_ViolationFound):
             explore()
     if hunt.ascent is not None and tally.violation is None:
-        for end in ascend(hunt.ascent, [instance for _, instance in tally.best]):
-            tally.evaluate([end])
-    tightest = tally.best[0] if tally.best else None
+        for best in list(tally.best.values()):
+            for end in ascend(hunt.ascent, [instance for _, instance in best]):
+                tally.evaluate([end])
     return HuntReport(
         claim=hunt.claim,
         tried=sum(tally.counts.values()),
         applicable=tally.counts[Verdict.HOLDS] + tally.counts[Verdict.VIOLATED],
         vacuous=tally.counts[Verdict.VACUOUS],
-        smallest_slack_log10=None if tightest is None else tightest[0],
-        tightest=None if tightest is None else repr(tightest[1]),
+        tightest=tuple(Tightest(name, best[0][0], repr(best[0][1])) for name, best in sorted(tally.best.items())),
         violation=None if tally.violation is None else runnable(hunt, tally.violation),
     )

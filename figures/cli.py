@@ -183,7 +183,8 @@ def verify(
         raise BadInput(f"--examples must be at least 1, but it was {examples}")
     reports = []
     for report in _searches(claim, model, point_shape, examples=examples, seed=seed):
-        reports.append(report._asdict())
+        tightest = [found._asdict() for found in report.tightest]
+        reports.append({**report._asdict(), "tightest": tightest})
         if not json:
             print_hunt(report)
     if out is not None:

@@ -106,17 +106,18 @@ def print_claims(rows: list[dict[str, Any]]) -> None:
 
 
 def print_hunt(report: Any) -> None:
-    """One claim's hunt: how many instances, how tight, and the counterexample if there is one."""
+    """One claim's hunt: how many instances, how near each inequality came to equality, the counterexample if any."""
     console = Console(highlight=False)
-    slack = report.smallest_slack_log10
-    tight = "no ratio" if slack is None else f"bound within a factor {10**slack:.6g}"
     verdict = "[bold red]VIOLATED[/bold red]" if report.violation else "[green]no violation[/green]"
     console.print(
         f"[bold]{report.claim}[/bold] {verdict}: {report.tried} tried, {report.applicable} applicable, "
-        f"{report.vacuous} vacuous; {tight}",
+        f"{report.vacuous} vacuous",
         soft_wrap=True,
     )
-    if report.tightest:
-        console.print(f"   tightest {report.tightest}", soft_wrap=True, markup=False)
+    for found in report.tightest:
+        name = f"{found.inequality}: " if found.inequality else ""
+        console.print(
+            f"   {name}within a factor {10**found.slack_log10:.6g} at {found.instance}", soft_wrap=True, markup=False
+        )
     if report.violation:
         console.print(report.violation, soft_wrap=True, markup=False)

@@ -1,0 +1,111 @@
+"""Hunts on a user's model: loading it, measuring its runs, finding nothing on true claims and something on false ones."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from experiments.architecture import residual_mlp
+from experiments.hunt import search
+from experiments.model_hunts import Instance, model_hunts
+from experiments.model_run import POINTS, STEPS, measured_run
+from experiments.user_model import UserModel, load_model
+
+FILE = """
+import jax, jax.numpy as jnp
+
+def init(key):
+    return {"w": jax.random.normal(key, (3, 2))}
+
+def apply(params, x):
+    return jnp.tanh(x @ params["w"])
+
+def broken(params, x):
+    return x @ params["w"] @ params["w"]
+
+pair, scalar, bad, number = (init, apply), (init, lambda p, x: apply(p, x)[:, 0]), (init, broken), 3
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "mine.py"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_pair_and_a_block_are_models(file):
+    model = load_model(f"{file}:pair", (3,))
+    assert model.apply(model.init(jax.random.key(0)), np.ones((5, 3))).shape == (5, 2)
+    block = residual_mlp(2, width=4, depth=1)
+    assert UserModel("block", block.init, block, (2,)).init(jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("source", "shape", "words"),
+    [
+        ("mine.py", (3,), "must be FILE.py:NAME, but was 'mine.py'"),
+        ("nowhere.py:pair", (3,), "there is no nowhere.py"),
+        ("{file}:absent", (3,), "there is no 'absent' in it"),
+        ("{file}:number", (3,), "must be a pair .* but was int"),
+        ("{file}:pair", (4,), r"must apply to two points of shape \(4,\), but it raised TypeError"),
+        ("{file}:bad", (3,), "but it raised TypeError"),
+        ("{file}:pair", (0,), r"positive numbers, but was \(0,\)"),
+    ],
+)
+def test_no_model_is_one_sentence(file, source, shape, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        load_model(source.format(file=file), shape)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def models(file):
+    return load_model(f"{file}:scalar", (3,)), load_model(f"{file}:pair", (3,))
+
+
+def test_the_run_is_gradient_descent_with_the_numbers_it_reports(models):
+    """Against numpy by hand: f = tanh(X w), one output."""
+    model, seed = models[0], 5
+    run = measured_run(model, separation=0.25, gap=0.5, noise=0.1, step_share=0.7, seed=seed)
+    assert run.losses.shape == (STEPS + 1,) and run.step_lengths.shape == (STEPS,)
+    values = np.linalg.eigvalsh(run.kernel)
+    assert run.step_size == pytest.approx(0.7 * POINTS / values[-1], rel=1e-12)
+    assert run.losses[0] == pytest.approx(np.sum(run.residual**2) / (2 * POINTS), rel=1e-12)
+    # |grad L|^2 = r^T K r / N^2, and the first step is eta times that long.
+    square = run.residual @ run.kernel @ run.residual / POINTS**2
+    assert run.squared_gradients[0] == pytest.approx(square, rel=1e-10)
+    assert run.step_lengths[0] == pytest.approx(run.step_size * square**0.5, rel=1e-10)
+    assert run.gaps[0, 0] == pytest.approx(run.residual[0] - run.residual[-1], rel=1e-12)
+    ends = run.kernel[0, 0] + run.kernel[-1, -1] - 2 * run.kernel[0, -1]
+    assert run.gradient_gaps[0] == pytest.approx(ends**0.5, rel=1e-6)
+    assert np.all(run.segment_gradient_gaps >= run.gradient_gaps[:-1] - 1e-15)
+
+
+def test_true_claims_survive_on_one_and_on_several_outputs(models):
+    scalar, vector = (model_hunts(model) for model in models)
+    assert set(vector) == set(scalar) - {"R4"}
+    for hunt in (*scalar.values(), vector["R2"], vector["G1"]):
+        report = search(hunt, examples=60, seed=0)
+        assert report.violation is None, report.violation
+        assert report.applicable >= 3, report
+
+
+def test_the_counterexample_to_a_spoiled_bound_runs_from_the_printed_python(models, file):
+    """R1 with the gradient gap halved is false; what is printed rebuilds the honest check of the same instance."""
+    hunt = model_hunts(models[0])["R1"]
+
+    def spoiled(instance):
+        found = hunt.check(instance)
+        return found._replace(bound=0.25 * found.bound)
+
+    report = search(hunt._replace(check=spoiled), examples=300, seed=0)
+    assert report.violation is not None
+    done = subprocess.run(
+        [sys.executable, "-c", report.violation], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert done.returncode == 0 and done.stdout.startswith("holds"), done.stderr
+    assert isinstance(hunt.check(Instance("gradient gap", 1, 0.1, 0.5, 0.0, 0.5, 0)).bound, float)
