@@ -62,7 +62,7 @@ def points_with_pair(
 def measured_run(
     model: UserModel, *, separation: float, gap: float, noise: float, step_share: float, seed: int
 ) -> ModelRun:
-    """Train the model from init(key) on labels f_0 + noise, with `gap` more on one sample of the pair.
+    """Train the model from init(key) on labels f_0 + noise, the pair's a further `gap` apart.
 
     step_share: eta in units of N / lambda_max(K_0), the inverse curvature of the linearised model.
     """
@@ -88,7 +88,7 @@ def _compiled(model: UserModel) -> Any:
 
         first = outputs(theta)
         labels = first + noise * jax.random.normal(label_key, first.shape, dtype=jnp.float64)
-        labels = labels.at[-1].add(gap)
+        labels = labels.at[0].add(-0.5 * gap).at[-1].add(0.5 * gap)  # the pair's own mode, where the floors bite
         return _descend(outputs, theta, labels, step_share)
 
     return jax.jit(run)

@@ -23,6 +23,7 @@ Units.  Path length in parameter units, d in label units, G in labels per parame
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
@@ -83,6 +84,11 @@ def path_floor(
     return jnp.where(excess == 0.0, 0.0, excess / jnp.asarray(gradient_gap, float))
 
 
+# One compiled call in place of a dozen dispatches: a hunt makes ten thousand of these.
+compiled_excess, _compiled_floor = jax.jit(excess_gap), jax.jit(path_floor)
+_compiled_ceiling = jax.jit(gap_motion_ceiling)
+
+
 def check(
     *,
     initial_gap: float,
@@ -102,8 +108,8 @@ def check(
     A run that has not reached its target is not applicable; a floor of 0 is vacuous.
     """
     _require_pair(num_points, path_length=path_length, gradient_gap=gradient_gap, target_loss=target_loss)
-    excess = float(excess_gap(initial_gap, target_loss, num_points=num_points))
-    bound = float(path_floor(initial_gap, gradient_gap, target_loss=target_loss, num_points=num_points))
+    excess = float(compiled_excess(initial_gap, target_loss, num_points=num_points))
+    bound = float(_compiled_floor(initial_gap, gradient_gap, target_loss=target_loss, num_points=num_points))
     return Check(
         claim=CLAIM.id,
         inequality="path floor",
@@ -128,7 +134,7 @@ def check_motion(
 ) -> Check:
     """Hold |d_T - d_0| of any run, whether or not it reached a target, against G * PathLength_T (label units)."""
     _require_pair(2, path_length=path_length, gradient_gap=gradient_gap, target_loss=0.0)
-    bound = float(gap_motion_ceiling(gradient_gap, path_length))
+    bound = float(_compiled_ceiling(gradient_gap, path_length))
     return Check(
         claim=CLAIM.id,
         inequality="gap motion",

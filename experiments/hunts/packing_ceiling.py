@@ -1,6 +1,7 @@
 """Hunt for point sets above the packing ceiling (S4): known optima, shaken, and greedy sets, in the three domains."""
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import hypothesis.strategies as st
@@ -101,6 +102,10 @@ def check(instance: Instance) -> Check:
     )
 
 
+def check_many(instances: Sequence[Instance]) -> list[Check]:
+    return [check(instance) for instance in instances]
+
+
 HUNT = Hunt(
     claim="S4",
     instances=st.builds(
@@ -114,4 +119,15 @@ HUNT = Hunt(
     ),
     check=check,
     module="experiments.hunts.packing_ceiling",
+    check_many=check_many,
+    extremal=(
+        Instance("cube", 8, 1, True, 0.0, seed=0),
+        Instance("cube", 2, 5, True, 0.0, seed=0),
+        Instance("cube", 4, 3, True, 0.0, seed=0),
+        Instance("torus", 7, 1, True, 0.0, seed=0),
+        Instance("torus", 2, 3, True, 0.0, seed=0),
+        Instance("sphere", 4, 5, True, 0.0, seed=0),
+        Instance("sphere", 8, 4, True, 0.0, seed=0),
+        Instance("sphere", 9, 2, True, 0.0, seed=0),
+    ),
 )

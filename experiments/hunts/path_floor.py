@@ -4,12 +4,13 @@ Each prefix of T steps is an instance with eps = L_T, its tightest reading; G is
 Equality: model = "linear", coupling = noise = momentum = 0, step_size <= 1.
 """
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from hypothesis import strategies as st
 
 from experiments.hunt import Hunt
-from experiments.hunts.small_runs import DRAWS, STEPS, Model, drawn_run
+from experiments.hunts.small_runs import DRAWS, STEPS, Model, Run, drawn_run, drawn_runs
 from theory import path_floor
 from theory.verdict import Check
 
@@ -32,7 +33,11 @@ class Instance(NamedTuple):
 
 def check(instance: Instance) -> Check:
     """Path length of the prefix against the floor, or the gap's motion against G * path length."""
-    run, steps = drawn_run(instance), instance.num_steps
+    return _check(instance, drawn_run(instance))
+
+
+def _check(instance: Instance, run: Run) -> Check:
+    steps = instance.num_steps
     path_length = float(run.step_lengths[:steps].sum())
     gradient_gap = float(run.segment_gradient_gaps[:steps].max())
     if instance.form == "motion":
@@ -57,6 +62,10 @@ def check(instance: Instance) -> Check:
     )
 
 
+def check_many(instances: Sequence[Instance]) -> list[Check]:
+    return [_check(instance, run) for instance, run in zip(instances, drawn_runs(instances))]
+
+
 HUNT = Hunt(
     claim="R2",
     instances=st.builds(
@@ -68,4 +77,10 @@ HUNT = Hunt(
     ),
     check=check,
     module="experiments.hunts.path_floor",
+    check_many=check_many,
+    extremal=tuple(
+        Instance(form, num_steps, "linear", num_points, separation, 0.5, 0.0, 0.0, step_size, 0.0, seed=0)
+        for form in ("floor", "motion")
+        for num_steps, num_points, separation, step_size in ((50, 4, 2.0**0.5, 0.5), (STEPS, 6, 0.1, 1.0))
+    ),
 )

@@ -1,5 +1,9 @@
-"""Hunt for gradient descent slower than the slow-mode ceiling (R4): linear models whose pair of gradients closes."""
+"""Hunt for gradient descent slower than the slow-mode ceiling (R4): linear models whose pair of gradients closes.
 
+Equality: coupling = 0 (the pair's difference is an eigenvector) and aligned.
+"""
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import hypothesis.strategies as st
@@ -76,6 +80,10 @@ def check(instance: Instance) -> Check:
     )
 
 
+def check_many(instances: Sequence[Instance]) -> list[Check]:
+    return [check(instance) for instance in instances]
+
+
 HUNT = Hunt(
     claim="R4",
     instances=st.builds(
@@ -92,4 +100,10 @@ HUNT = Hunt(
     ),
     check=check,
     module="experiments.hunts.slow_mode",
+    check_many=check_many,
+    extremal=tuple(
+        Instance(num_points, 0.1, 0.0, label_gap, 1.0, True, 0.9, steps, seed=1)
+        for num_points in (3, 6)
+        for label_gap, steps in ((0.0, 5), (0.5, 5), (0.5, 200))
+    ),
 )

@@ -5,9 +5,11 @@ Two models, P parameters each, on N samples whose pair (0, N-1) sits at distance
   linear   f(x) = <theta, phi(x)>, all suprema exact; `coupling` 0 makes the pair's mode an eigenvector of the kernel.
 Suprema over segments are bounded from above by the network's own derivatives (sup |tanh'| = 1, |tanh''| = 4/(3 sqrt 3),
 |tanh'''| = 2), never by sampling, so a hunt cannot report a violation that sampling made up.
+Many runs of one model and size go through one compiled call, LANES at a time.
 Units: loss L = (1/2N) sum r^2; step index s counts steps; row s of a segment's array belongs to [theta_s, theta_{s+1}].
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -21,6 +23,7 @@ from jaxtyping import Array, Float
 
 STEPS = 200
 WIDTH = 8
+LANES = 8
 MODELS = ("network", "linear")
 Model = Literal["network", "linear"]
 
@@ -47,6 +50,8 @@ class Run(NamedTuple):
     """Everything measured on one run; row s of STEPS + 1 is step s, so the last segment is one step further."""
 
     parameters: Float[np.ndarray, "rows p"]
+    residuals: Float[np.ndarray, "rows n"]
+    kernels: Float[np.ndarray, "rows n n"]
     losses: Float[np.ndarray, " rows"]
     squared_gradients: Float[np.ndarray, " rows"]
     step_lengths: Float[np.ndarray, " rows"]
@@ -54,8 +59,6 @@ class Run(NamedTuple):
     gradient_gaps: Float[np.ndarray, " rows"]
     segment_gradient_gaps: Float[np.ndarray, " rows"]
     segment_smoothness: Float[np.ndarray, " rows"]
-    eigenvalues: Float[np.ndarray, "rows n"]
-    bottom_shares: Float[np.ndarray, " rows"]
     labels: Float[np.ndarray, " n"]
     step_size: float
 
@@ -65,8 +68,20 @@ class Run(NamedTuple):
         return float(np.abs(self.labels).max() + residual)
 
     def gradient_scale(self, num_steps: int) -> float:
-        """At least every |grad f(x)| up to a step: K_kk <= lambda_max."""
-        return float(np.sqrt(self.eigenvalues[: num_steps + 1, -1].max()))
+        """Largest |grad f(x_k)| = sqrt(K_kk) up to a step."""
+        return float(np.sqrt(np.diagonal(self.kernels[: num_steps + 1], axis1=1, axis2=2).max()))
+
+    def spectrum(self, rows: slice) -> tuple[Float[np.ndarray, "some n"], Float[np.ndarray, " some"]]:
+        """Ascending eigenvalues of the kernel and the bottom eigenvector's share of |r|^2, at some steps.
+
+        NaN where the run has diverged to a kernel that is not finite.
+        """
+        kernels, residuals = self.kernels[rows], self.residuals[rows]
+        finite = np.asarray(np.isfinite(kernels).all(axis=(1, 2)))
+        eigenvalues, modes = np.linalg.eigh(np.where(finite[:, None, None], kernels, 0.0))
+        with np.errstate(invalid="ignore", over="ignore"):
+            shares = np.einsum("sk,sk->s", modes[:, :, 0], residuals) ** 2 / np.sum(residuals**2, axis=1)
+        return np.where(finite[:, None], eigenvalues, np.nan), np.where(finite, shares, np.nan)
 
 
 def small_run(
@@ -91,15 +106,63 @@ def small_run(
         raise ValueError(f"model must be one of {', '.join(MODELS)}, but was {model!r}")
     if num_points < 4:
         raise ValueError(f"num_points must be at least 4, but was {num_points}")
-    run = _network_run if model == "network" else _linear_run
-    measured = run(seed, separation, gap, noise, step_size, coupling, momentum, num_points=num_points)
-    return Run(*(np.asarray(part) for part in measured[:-1]), step_size=float(measured[-1]))
+    numbers = dict(zip(_NUMBERS, (separation, gap, noise, step_size, coupling, momentum)))
+    return _lanes(model, num_points, [numbers | {"seed": seed}])[0]
 
 
 def drawn_run(instance: Any) -> Run:
     """The run that a hunt's instance names by its fields (those of DRAWS, and momentum where it has one)."""
-    fields = instance._asdict()
-    return small_run(**{name: fields[name] for name in (*DRAWS, "momentum") if name in fields})
+    return drawn_runs([instance])[0]
+
+
+def drawn_runs(instances: Sequence[Any]) -> list[Run]:
+    """The runs of many instances, in their order: one compiled call for each LANES of the same model and size."""
+    runs: dict[int, Run] = {}
+    for model, num_points in sorted({(instance.model, instance.num_points) for instance in instances}):
+        places = [k for k, each in enumerate(instances) if (each.model, each.num_points) == (model, num_points)]
+        for first in range(0, len(places), LANES):
+            some = places[first : first + LANES]
+            draws = [{name: getattr(instances[k], name, 0.0) for name in (*_NUMBERS, "seed")} for k in some]
+            runs.update(zip(some, _lanes(model, num_points, draws)))
+    return [runs[k] for k in range(len(instances))]
+
+
+_NUMBERS = ("separation", "gap", "noise", "step_size", "coupling", "momentum")
+
+
+def _lanes(model: Model, num_points: int, draws: Sequence[Mapping[str, float]]) -> list[Run]:
+    """Up to LANES runs of one shape; the first fills the empty lanes, so that every call has the same shape."""
+    randomness = network_randomness if model == "network" else _linear_randomness
+    lanes = [{name: each[name] for name in _NUMBERS} | randomness(int(each["seed"]), num_points) for each in draws]
+    lanes += [lanes[0]] * (LANES - len(lanes))
+    measured = _compiled({name: np.array([lane[name] for lane in lanes]) for name in lanes[0]}, model=model)
+    measured = [np.asarray(part) for part in measured]
+    return [Run(*(part[k] for part in measured[:-1]), step_size=float(measured[-1][k])) for k in range(len(draws))]
+
+
+@partial(jax.jit, static_argnames="model")
+def _compiled(lanes, *, model):
+    run = _network_run if model == "network" else _linear_run
+    return jax.vmap(lambda lane: run(**lane))(lanes)
+
+
+def network_randomness(seed: int, num_points: int) -> dict[str, Float[np.ndarray, "..."]]:
+    """What the seed decides: the circle's turn and the pair's direction (both angles), label noise, start."""
+    rng = np.random.default_rng(seed)
+    angles = rng.uniform(0.0, 2.0 * np.pi, 2)
+    return {
+        "angles": angles,
+        "label_noise": rng.standard_normal(num_points),
+        "start": rng.standard_normal(WIDTH * 4),
+    }
+
+
+def _linear_randomness(seed: int, num_points: int) -> dict[str, Float[np.ndarray, "..."]]:
+    rng = np.random.default_rng(seed)
+    return {
+        "label_noise": rng.standard_normal(num_points),
+        "mixing": rng.standard_normal((num_points, num_points)) / num_points**0.5,
+    }
 
 
 def network_output(parameters: Float[Array, " p"], inputs: Float[Array, "n 3"]) -> Float[Array, " n"]:
@@ -108,9 +171,11 @@ def network_output(parameters: Float[Array, " p"], inputs: Float[Array, "n 3"]) 
     return jnp.tanh(inputs @ neurons[:, 1:].T) @ neurons[:, 0] / WIDTH**0.5
 
 
-def circle_with_pair(num_points: int, separation: ArrayLike, *, key: Array) -> Float[Array, "n 3"]:
+def circle_with_pair(
+    num_points: int, separation: ArrayLike, *, angles: Float[Array, "2"] | Float[np.ndarray, "2"]
+) -> Float[Array, "n 3"]:
     """N - 1 equispaced points of the unit circle and one at `separation` from the first, a column of ones appended."""
-    turn, side = jax.random.uniform(key, (2,), maxval=2.0 * jnp.pi)
+    turn, side = angles
     angles = turn + 2.0 * jnp.pi * jnp.arange(num_points - 1) / (num_points - 1)
     circle = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
     partner = circle[0] + separation * jnp.stack([jnp.cos(side), jnp.sin(side)])
@@ -118,13 +183,11 @@ def circle_with_pair(num_points: int, separation: ArrayLike, *, key: Array) -> F
     return jnp.concatenate([points, jnp.ones((num_points, 1))], axis=1)
 
 
-@partial(jax.jit, static_argnames="num_points")
-def _network_run(seed, separation, gap, noise, step_size, coupling, momentum, *, num_points):
-    point_key, label_key, start_key = jax.random.split(jax.random.key(seed), 3)
-    inputs = circle_with_pair(num_points, separation, key=point_key)
-    labels = jnp.sin(inputs[:, 0]) + noise * jax.random.normal(label_key, (num_points,))
+def _network_run(*, separation, gap, noise, step_size, coupling, momentum, angles, label_noise, start):
+    del coupling  # of the linear model
+    inputs = circle_with_pair(len(label_noise), separation, angles=angles)
+    labels = jnp.sin(inputs[:, 0]) + noise * label_noise
     labels = labels.at[-1].add(gap)
-    start = jax.random.normal(start_key, (WIDTH * 4,))
     parameters = _descend(partial(network_output, inputs=inputs), labels, start, step_size, momentum)
     measured = _measure(partial(network_output, inputs=inputs), labels, parameters)
     ends = parameters[:-1].reshape(-1, WIDTH, 4), parameters[1:].reshape(-1, WIDTH, 4)
@@ -172,16 +235,14 @@ def loss_hessian_bound(
     return jnp.mean(squared_slopes + reach * curvatures, axis=1)
 
 
-@partial(jax.jit, static_argnames="num_points")
-def _linear_run(seed, separation, gap, noise, step_size, coupling, momentum, *, num_points):
-    feature_key, label_key = jax.random.split(jax.random.key(seed))
+def _linear_run(*, separation, gap, noise, step_size, coupling, momentum, label_noise, mixing):
+    num_points = len(label_noise)
     basis = jnp.eye(num_points)
     # phi_0, phi_{N-1} = c +- (h/2) u with |c|^2 = 1/2: eigenvalues 1 (N - 1 times) and h^2/2, all 1 at h = sqrt 2.
     features = basis.at[0, 0].set(0.5**0.5).at[-1, -1].set(0.5 * separation)
     features = features.at[-1, 0].set(0.5**0.5).at[0, -1].set(-0.5 * separation)
-    random = jax.random.normal(feature_key, features.shape) / num_points**0.5
-    features += coupling * random.at[-1].set(random[0])  # the pair's difference stays h u
-    labels = noise * jax.random.normal(label_key, (num_points,))
+    features += coupling * mixing.at[-1].set(mixing[0])  # the pair's difference stays h u
+    labels = noise * label_noise
     labels = labels.at[0].add(-0.5 * gap).at[-1].add(0.5 * gap)
     curvature = jnp.linalg.eigvalsh(features @ features.T)[-1] / num_points
     step_size = step_size / curvature
@@ -210,19 +271,17 @@ def _descend(output, labels, start, step_size, momentum):
 
 
 def _measure(output, labels, parameters):
-    """Loss, gradient, gap, gradient gap and kernel spectrum at every iterate, from the full Jacobian."""
+    """Loss, gradient, gap, gradient gap and kernel at every iterate, from the full Jacobian."""
 
     def at(theta):
         residual, jacobian = output(theta) - labels, jax.jacobian(output)(theta)
-        eigenvalues, modes = jnp.linalg.eigh(jacobian @ jacobian.T)
         return {
             "residuals": residual,
+            "kernels": jacobian @ jacobian.T,
             "losses": 0.5 * jnp.mean(residual**2),
             "squared_gradients": jnp.sum((residual @ jacobian / len(residual)) ** 2),
             "gaps": residual[0] - residual[-1],
             "gradient_gaps": jnp.linalg.norm(jacobian[0] - jacobian[-1]),
-            "eigenvalues": eigenvalues,
-            "bottom_shares": (modes[:, 0] @ residual) ** 2 / jnp.sum(residual**2),
         }
 
     steps = jnp.linalg.norm(parameters[1:] - parameters[:-1], axis=1)

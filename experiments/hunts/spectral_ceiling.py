@@ -1,5 +1,7 @@
 """Hunt for kernels above the spectral ceiling (R1): random gradients with a close pair, and a tanh network's own."""
 
+from collections.abc import Sequence
+from types import ModuleType
 from typing import NamedTuple
 
 import hypothesis.strategies as st
@@ -8,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from experiments.ascent import Ascent
 from experiments.hunt import Hunt
 from theory import spectral_ceiling
 from theory.verdict import Check
@@ -31,21 +34,19 @@ class Instance(NamedTuple):
     seed: int
 
 
-def gradients(instance: Instance) -> Float[np.ndarray, "n p"]:
-    """The Jacobian J, one row a point."""
+def gradients(instance: Instance, xp: ModuleType = np) -> Float[np.ndarray, "n p"] | Float[Array, "n p"]:
+    """The Jacobian J, one row a point, in numpy, or in JAX to be differentiated in gap, tilt and stiffness."""
     rng = np.random.default_rng(instance.seed)
     if instance.network:
-        x = rng.random((instance.num_points, 2))
-        angle = 2.0 * np.pi * rng.random()
-        x[1] = x[0] + instance.gap * np.array([np.cos(angle), np.sin(angle)])
+        x, angle = rng.random((instance.num_points, 2)), 2.0 * np.pi * rng.random()
+        partner = x[0] + instance.gap * np.array([np.cos(angle), np.sin(angle)])
         weights = rng.standard_normal((_WIDTH, 2)), rng.standard_normal(_WIDTH), rng.standard_normal(_WIDTH)
-        return np.asarray(_network_gradients(weights, x))
-    rows = instance.stiffness * rng.standard_normal((instance.num_points, instance.num_points + 4))
+        return xp.asarray(_network_gradients(weights, xp.stack([x[0], partner, *x[2:]])))
+    rows = rng.standard_normal((instance.num_points, instance.num_points + 4))
     direction = np.linalg.svd(rows)[2][-1] + instance.tilt * rng.standard_normal(rows.shape[1])
-    centre = rows[0]
-    rows[0] = (1.0 + instance.tilt) * (centre + 0.5 * instance.gap * direction)
-    rows[1] = centre - 0.5 * instance.gap * direction
-    return rows
+    centre, rest = instance.stiffness * rows[0], instance.stiffness * rows[2:]
+    first = (1.0 + instance.tilt) * (centre + 0.5 * instance.gap * direction)
+    return xp.stack([first, centre - 0.5 * instance.gap * direction, *rest])
 
 
 @jax.jit
@@ -72,6 +73,17 @@ def check(instance: Instance) -> Check:
     )
 
 
+def check_many(instances: Sequence[Instance]) -> list[Check]:
+    return [check(instance) for instance in instances]
+
+
+def _log_ratio(instance: Instance) -> Float[Array, ""]:
+    """log of lambda_min(K) over G^2/2."""
+    jacobian = jnp.asarray(gradients(instance, jnp))
+    smallest = jnp.linalg.svd(jacobian, compute_uv=False)[-1] ** 2
+    return jnp.log(smallest / spectral_ceiling.gradient_gap_ceiling(jnp.linalg.norm(jacobian[0] - jacobian[1])))
+
+
 HUNT = Hunt(
     claim="R1",
     instances=st.builds(
@@ -85,4 +97,7 @@ HUNT = Hunt(
     ),
     check=check,
     module="experiments.hunts.spectral_ceiling",
+    check_many=check_many,
+    extremal=tuple(Instance(False, num_points, 0.5, 0.0, 10.0, seed=0) for num_points in (2, 4, 8)),
+    ascent=Ascent(_log_ratio, box={"gap": (1e-4, 3.0), "tilt": (0.0, 1.0), "stiffness": (1.0, 10.0)}),
 )

@@ -1,4 +1,4 @@
-"""Hunts on a user's model: loading it, measuring its runs, finding nothing on true claims and something on false ones."""
+"""Hunts on a user's model: loading it, measuring its runs, holding true claims up, seeing a spoiled one fall."""
 
 import subprocess
 import sys
@@ -18,10 +18,10 @@ FILE = """
 import jax, jax.numpy as jnp
 
 def init(key):
-    return {"w": jax.random.normal(key, (3, 2))}
+    return {"w": jax.random.normal(key, (3, 8)), "v": jnp.eye(8)[:, :2] + 0.1}
 
 def apply(params, x):
-    return jnp.tanh(x @ params["w"])
+    return jnp.tanh(x @ params["w"]) @ params["v"]
 
 def broken(params, x):
     return x @ params["w"] @ params["w"]
@@ -68,7 +68,7 @@ def models(file):
 
 
 def test_the_run_is_gradient_descent_with_the_numbers_it_reports(models):
-    """Against numpy by hand: f = tanh(X w), one output."""
+    """Against numpy by hand, from the kernel and the residual at the start."""
     model, seed = models[0], 5
     run = measured_run(model, separation=0.25, gap=0.5, noise=0.1, step_share=0.7, seed=seed)
     assert run.losses.shape == (STEPS + 1,) and run.step_lengths.shape == (STEPS,)

@@ -4,14 +4,23 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.hunts.small_runs import circle_with_pair, network_output, small_run
+from experiments.hunts import path_floor
+from experiments.hunts.small_runs import (
+    LANES,
+    circle_with_pair,
+    drawn_run,
+    drawn_runs,
+    network_output,
+    network_randomness,
+    small_run,
+)
 
 
 @pytest.fixture(scope="module", params=[0.3, 2.5], ids=["timid", "wild"])
 def network(request):
     """A run with its inputs, rebuilt from the seed, and the exact hessian of the loss and jacobian of the model."""
     run = small_run("network", 4, separation=0.05, gap=0.5, noise=0.1, step_size=request.param, seed=5)
-    inputs = circle_with_pair(4, 0.05, key=jax.random.split(jax.random.key(5), 3)[0])
+    inputs = circle_with_pair(4, 0.05, angles=network_randomness(5, 4)["angles"])
 
     def loss(parameters):
         return 0.5 * jax.numpy.mean((network_output(parameters, inputs) - run.labels) ** 2)
@@ -62,7 +71,9 @@ def test_pair_sits_at_the_separation_and_steps_are_gradient_steps(network):
 
 def test_linear_pair_mode_is_an_eigenvector_with_eigenvalue_half_the_squared_separation():
     run = small_run("linear", 4, separation=0.1, gap=0.5, noise=0.0, step_size=0.5, seed=0)
-    np.testing.assert_allclose(run.eigenvalues[0], [0.005, 1, 1, 1], atol=1e-14)
+    eigenvalues, shares = run.spectrum(slice(0, 3))
+    np.testing.assert_allclose(eigenvalues, [[0.005, 1, 1, 1]] * 3, atol=1e-14)
+    np.testing.assert_allclose(shares, 1.0, rtol=1e-12)  # without noise the residual is the pair's mode
     assert run.step_size == pytest.approx(0.5 * 4)
     np.testing.assert_allclose(run.gaps, 0.5 * (1 - 0.5 * 0.005) ** np.arange(201), rtol=1e-12)
     np.testing.assert_allclose(run.gradient_gaps, 0.1, rtol=1e-14)
@@ -71,7 +82,28 @@ def test_linear_pair_mode_is_an_eigenvector_with_eigenvalue_half_the_squared_sep
 def test_a_coupled_linear_model_keeps_the_pair_at_its_separation():
     run = small_run("linear", 4, separation=0.1, gap=0.5, noise=0.3, step_size=0.5, coupling=0.7, seed=3)
     np.testing.assert_allclose(run.gradient_gaps, 0.1, rtol=1e-12)
-    np.testing.assert_allclose(run.segment_smoothness, run.eigenvalues[:, -1] / 4, rtol=1e-12)
+    np.testing.assert_allclose(run.segment_smoothness, run.spectrum(slice(None))[0][:, -1] / 4, rtol=1e-12)
+
+
+def test_many_runs_are_the_single_ones_in_their_order():
+    """More than LANES of one shape, mixed with others: every field of every run, whatever ran beside it."""
+    instances = [
+        path_floor.Instance("floor", 5, model, num_points, 0.1, 0.5, 0.2, 0.3, 0.7, momentum, seed)
+        for seed in range(LANES // 2)
+        for model, num_points, momentum in (("linear", 6, 0.0), ("linear", 4, 0.5), ("linear", 6, 0.5))
+    ]
+    for instance, run in zip(instances, drawn_runs(instances), strict=True):
+        for found, alone in zip(run, drawn_run(instance), strict=True):
+            np.testing.assert_allclose(found, alone, rtol=1e-12, atol=1e-14)
+
+
+def test_a_diverged_run_has_no_spectrum():
+    run = small_run("linear", 4, separation=0.1, gap=0.5, noise=0.0, step_size=0.5, seed=0)
+    kernels = run.kernels.copy()
+    kernels[1, 0, 0] = np.inf
+    eigenvalues, shares = run._replace(kernels=kernels).spectrum(slice(0, 3))
+    np.testing.assert_array_equal(np.isnan(eigenvalues).all(axis=1), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(shares), [False, True, False])
 
 
 @pytest.mark.parametrize(("model", "num_points", "words"), [("tree", 4, "model must be"), ("linear", 3, "num_points")])

@@ -13,6 +13,7 @@ from experiments.hunts.limit_law import HUNT, Instance
 from theory.confidence import Interval, binomial_interval, distribution_radius
 from theory.limit_law import (
     check,
+    check_floor,
     check_mean,
     distance_allowance,
     limit_mean,
@@ -82,6 +83,60 @@ def test_holds_on_samples_and_a_wrong_constant_is_rejected(torus_separations: Fl
     assert mean == pytest.approx(float(limit_mean(POINTS, dim=2, density_norm_sq=1.0)), rel=0.06)
 
 
+def closest_on_the_line(trials: int, count: int, *, circle: bool, seed: int) -> Float[np.ndarray, " trials"]:
+    """h_min of `count` uniform points of the circle of length 1 or of [0,1]."""
+    points = np.sort(np.random.default_rng(seed).random((trials, count)), axis=1)
+    found = np.diff(points, axis=1).min(axis=1)
+    return np.minimum(found, points[:, 0] + 1.0 - points[:, -1]) if circle else found
+
+
+def excesses(scaled: Float[np.ndarray, " trials"]) -> tuple[float, float]:
+    """sup of F_n - F and of F - F_n, F_n the sample's distribution function and F that of Exp(1)."""
+    scaled, trials = np.sort(scaled), scaled.size
+    law = -np.expm1(-scaled)
+    return float((np.arange(1, trials + 1) / trials - law).max()), float((law - np.arange(trials) / trials).max())
+
+
+def test_whole_law_on_the_circle_and_a_wrong_constant_is_rejected() -> None:
+    """Kolmogorov-Smirnov with the Chen-Stein allowance: 1000 points, 8000 times; 1.15 either way must fail."""
+    separations = closest_on_the_line(8000, 1000, circle=True, seed=13)
+    scaled = np.asarray(scaled_separation(separations, 1000, dim=1, density_norm_sq=1.0))
+    allowed = distance_allowance(1000, dim=1) + distribution_radius(8000, error_rate=ERROR_RATE)
+    distances = [max(excesses(factor * scaled)) for factor in (1.0, 1.15, 1.0 / 1.15)]
+    assert distances[0] <= allowed < min(distances[1:])
+
+
+def test_the_law_from_below_on_the_cube_and_a_wrong_constant_is_rejected() -> None:
+    """Off the torus one direction is a theorem: U_N is not smaller than Exp(1), but for the lower side of the band.
+
+    The interval: F_n - F of 1000 points, one-sided; the square: the survival at u = 0.9 of 100 points, Clopper-Pearson.
+    A constant 1.15 times too small (U_N taken 1.15 times too small) must fail both.
+    """
+    separations = closest_on_the_line(8000, 1000, circle=False, seed=14)
+    scaled = np.asarray(scaled_separation(separations, 1000, dim=1, density_norm_sq=1.0))
+    cuts = np.linspace(0.01, 10.0, 1000)
+    shortfall = np.exp(-cuts) - np.asarray(survival_band(cuts, 1000).low)  # rises up to where the low side meets 0
+    allowed = float(np.maximum(shortfall, np.exp(-cuts)).min()) + distribution_radius(8000, error_rate=ERROR_RATE)
+    assert excesses(scaled)[0] <= allowed < excesses(scaled / 1.15)[0]
+
+    rng, first, second = np.random.default_rng(15), *np.triu_indices(100, 1)
+    squares = np.concatenate(
+        [
+            sum((points[:, first] - points[:, second]) ** 2 for points in rng.random((2, 250, 100))).min(axis=1)
+            for _ in range(40)
+        ]
+    )
+    separation = math.sqrt(0.9 / (4950 * math.pi))
+
+    def survival_check(factor: float):
+        successes = int((np.sqrt(squares) > separation * math.sqrt(factor)).sum())
+        high = binomial_interval(successes, squares.size, error_rate=ERROR_RATE).high
+        return check_floor(high, separation, 100, dim=2, density_norm_sq=1.0)
+
+    assert judge(survival_check(1.0)) is Verdict.HOLDS
+    assert judge(survival_check(1.15)) is Verdict.VIOLATED
+
+
 def test_is_attained() -> None:
     """N = 2: P(h > t) = 1 - p is the lower side; on the circle E h = 1/4 is the mean's lower side."""
     for dim, share in itertools.product((1, 2, 3, 4), (0.01, 0.5, 0.999)):
@@ -89,6 +144,17 @@ def test_is_attained() -> None:
         assert judge(found) in (Verdict.HOLDS, Verdict.VACUOUS)
         assert found.measured == pytest.approx(found.bound, rel=1e-9)
     assert mean_band(2, dim=1).low == pytest.approx(0.25, rel=1e-13)
+    two = check_floor(0.8, 0.1, 2, dim=1, density_norm_sq=1.0)  # P(h > t) = 1 - 2 t
+    assert judge(two) is Verdict.HOLDS and two.bound == pytest.approx(0.8, rel=1e-14)
+
+
+@pytest.mark.parametrize("instance", HUNT.extremal)
+def test_is_attained_closely_enough_to_see_a_wrong_constant(instance: Instance) -> None:
+    """The band's lower side holds exactly; 1.15 times narrower it does not, nor does the floor 1.15 times higher."""
+    found = HUNT.check(instance)
+    assert judge(found) is Verdict.HOLDS
+    wrong = found.bound / 1.15 if found.sense == "<=" else 1.15 * found.bound
+    assert judge(found._replace(bound=wrong)) is Verdict.VIOLATED
 
 
 def test_how_loose_on_the_circle() -> None:
@@ -111,7 +177,21 @@ def test_how_loose_with_an_atom() -> None:
     assert (float(band.high) - math.exp(-rate)) / (survival - math.exp(-rate)) == pytest.approx(1.5, rel=2e-2)
 
 
-def test_fails_without_a_uniform_density() -> None:
+def test_fails_without_independent_points() -> None:
+    """X_2 = X_1, each uniform: P(h > t) = 0 at every t, where u tends to 0 with t."""
+    for separation in (1e-3, 0.1, 0.4):
+        assert judge(check(Interval(0.0, 0.0), separation, 2, dim=1)) is Verdict.VIOLATED
+
+
+def test_fails_without_uniform_density() -> None:
+    """Two points uniform on half of the circle: P(h > t) = (1 - 2t)^2, about 1 - 4t, and u = 2t."""
+    found = check(Interval(0.64, 0.64), 0.1, 2, dim=1)
+    assert judge(found) is Verdict.VIOLATED
+    aware = survival_band(1.0 - 0.64, 2)
+    assert float(aware.low) <= 0.64 * (1.0 + 1e-14) and float(aware.high) >= 0.64
+
+
+def test_fails_without_uniform_density_by_clustering() -> None:
     """Each of N = 1000 points falls in a speck with probability 1/N: P(h > t) = P(at most one there) within 1e-3."""
     points, pairs = 1000, 999 * 500
     inside = 1.0 / points
@@ -123,14 +203,14 @@ def test_fails_without_a_uniform_density() -> None:
     assert float(aware.low) <= survival <= float(aware.high)
 
 
-def test_fails_without_separations_below_one_half() -> None:
+def test_fails_without_separation_at_most_one_half() -> None:
     """Two points in 16 dimensions are more than 1.15 apart half of the time, where u = V_d t^d claims exp(-2.2)."""
     sides = np.random.default_rng(0).random((4000, 16))
     apart = int((np.linalg.norm(np.minimum(sides, 1.0 - sides), axis=1) > 1.15).sum())
     interval = binomial_interval(apart, 4000, error_rate=ERROR_RATE)
     found = check(interval, 1.15, 2, dim=16)
-    assert found.measured > found.bound
     assert judge(found) is Verdict.NOT_APPLICABLE
+    assert judge(found._replace(margins={})) is Verdict.VIOLATED
 
 
 def test_invariances_and_limits() -> None:
@@ -140,6 +220,10 @@ def test_invariances_and_limits() -> None:
     integral = (0.5 * weights * (1.0 - y) * np.exp(-grid[:, None] * y)).sum(axis=1)
     np.testing.assert_allclose(stein_factor(grid), integral, rtol=2e-13)
     assert np.all(np.asarray(stein_factor(grid)) <= np.minimum(0.5, 1.0 / np.maximum(grid, 1e-300)))
+
+    for count in (2, 7, 1000):  # line 10: the lower side falls in lambda
+        falling = np.asarray(survival_band(np.linspace(0.0, 6.0, 400), count).low)
+        assert np.all(np.diff(falling) <= 0.0)
 
     allowances = np.array([distance_allowance(10**power, dim=2) for power in range(1, 8)])
     assert np.all(np.diff(allowances) < 0) and allowances[-1] < 1e-5

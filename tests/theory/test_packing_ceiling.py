@@ -63,9 +63,23 @@ def test_is_attained(domain: Domain, points: Float[np.ndarray, "n d"]) -> None:
     assert found.bound == pytest.approx(found.measured, rel=1e-12)
 
 
+@pytest.mark.parametrize("instance", HUNT.extremal)
+def test_is_attained_closely_enough_to_see_a_wrong_constant(instance: Instance) -> None:
+    found = HUNT.check(instance)
+    assert judge(found) is Verdict.HOLDS
+    assert judge(found._replace(bound=found.bound / 1.15)) is Verdict.VIOLATED
+
+
 @pytest.mark.parametrize("num_points, optimum", [(4, 1.0), (9, 0.5), (16, 1.0 / 3.0), (25, 0.25), (36, 0.2)])
 def test_how_loose_on_square_packings(num_points: int, optimum: float) -> None:
     assert optimum <= cube_ceiling(num_points, dim=2) <= 1.08 * optimum
+
+
+def test_how_loose_the_volume_line_is_on_the_face_centred_lattice() -> None:
+    """Face-centred cubic points of the 3-torus and 3-cube, h = 1/(sqrt 2 m): 1.15 in the ceiling would be seen."""
+    for m in (2, 10):
+        assert 1.0 <= torus_ceiling(4 * m**3, dim=3) * math.sqrt(2.0) * m <= 1.106
+    assert 1.0 <= cube_ceiling(((2 * 10 + 1) ** 3 + 1) // 2, dim=3) * math.sqrt(2.0) * 10 <= 1.14
 
 
 def test_fails_without_points_in_the_domain() -> None:
@@ -73,6 +87,17 @@ def test_fails_without_points_in_the_domain() -> None:
     assert judge(check(separation(outside, "cube"), 8, dim=1, domain="cube")) is Verdict.VIOLATED
     long_vectors = 1.01 * np.concatenate([np.eye(3), -np.eye(3)])
     assert judge(check(separation(long_vectors, "sphere"), 6, dim=3, domain="sphere")) is Verdict.VIOLATED
+
+
+def test_fails_without_distances_of_the_domain() -> None:
+    """Unwrapped distances on the torus, and the length of arcs on the sphere: both above what chords can be."""
+    ends = np.array([[0.0], [0.9]])
+    assert judge(check(separation(ends, "cube"), 2, dim=1, domain="torus")) is Verdict.VIOLATED
+    assert judge(check(separation(ends, "torus"), 2, dim=1, domain="torus")) is Verdict.HOLDS
+    cross = np.concatenate([np.eye(3), -np.eye(3)])
+    chord = separation(cross, "sphere")
+    assert judge(check(2.0 * math.asin(0.5 * chord), 6, dim=3, domain="sphere")) is Verdict.VIOLATED
+    assert judge(check(chord, 6, dim=3, domain="sphere")) is Verdict.HOLDS
 
 
 def test_fails_without_the_torus_balls_being_embedded() -> None:

@@ -75,6 +75,14 @@ def test_is_attained_by_the_pair_mode_of_a_linear_model(separation, step_size):
     assert slack_log10(found) == pytest.approx(0.0, abs=1e-10)
 
 
+@pytest.mark.parametrize("instance", HUNT.extremal)
+def test_is_attained_closely_enough_to_see_a_wrong_constant(instance):
+    found = HUNT.check(instance)
+    assert judge(found) is Verdict.HOLDS
+    wrong = found.bound * (1.15 if found.sense == ">=" else 1 / 1.15)
+    assert judge(found._replace(bound=wrong)) is Verdict.VIOLATED
+
+
 # 3. Fails without each hypothesis
 
 
@@ -91,7 +99,7 @@ def test_fails_without_continuity():
     assert judge(found) is Verdict.VIOLATED
 
 
-def test_fails_without_the_supremum_over_the_segments():
+def test_fails_without_supremum_over_segments():
     """f = x sin theta from -pi/2 to pi/2: the gradient gap |x_i - x_j| |cos theta| is 0 at both iterates, 1 between."""
     inputs = np.array([0.0, 1.0])
     thetas = np.array([-np.pi / 2, np.pi / 2])

@@ -9,7 +9,7 @@ import pytest
 from jaxtyping import Float
 
 from experiments.hunts.sampling_law import HUNT, Instance, spread_probability, step_density
-from theory.confidence import binomial_interval, mean_interval
+from theory.confidence import binomial_interval, distribution_radius, mean_interval
 from theory.sampling_law import check, check_mean, close_pairs, mean_floor, separation_quantile, tail_bound
 from theory.verdict import Verdict, judge, slack_log10
 
@@ -40,6 +40,15 @@ def test_holds_on_random_instances() -> None:
     assert verdicts.count(Verdict.HOLDS) > len(verdicts) // 3
 
 
+def tail_excess(
+    separations: Float[np.ndarray, " trials"], num_points: int, *, dim: int, density_norm_sq: float
+) -> float:
+    """sup over t of the sampled P(h_min < t) minus its bound."""
+    ordered = np.sort(separations)
+    bounds = np.asarray(tail_bound(ordered, num_points, dim=dim, density_norm_sq=density_norm_sq))
+    return float((np.arange(1, ordered.size + 1) / ordered.size - bounds).max())
+
+
 @pytest.mark.parametrize("dim, torus, shape", [(2, True, 1.0), (3, False, 1.0), (2, False, 3.0)])
 def test_holds_on_samples(dim: int, torus: bool, shape: float) -> None:
     """Uniform on the torus and the cube, and products of Beta(a, a): |pi|^2 = (B(2a-1, 2a-1) / B(a, a)^2)^d."""
@@ -51,6 +60,8 @@ def test_holds_on_samples(dim: int, torus: bool, shape: float) -> None:
     low = binomial_interval(int((found < separation).sum()), len(found), error_rate=ERROR_RATE).low
     tail = check(low, separation, 12, dim=dim, density_norm_sq=density_norm_sq)
     assert judge(tail) is Verdict.HOLDS and low > 0.5 * tail.bound
+    excess = tail_excess(found, 12, dim=dim, density_norm_sq=density_norm_sq)
+    assert excess <= distribution_radius(len(found), error_rate=ERROR_RATE)
     high = mean_interval(found, largest=math.sqrt(dim), error_rate=ERROR_RATE).high
     assert judge(check_mean(high, 12, dim=dim, density_norm_sq=density_norm_sq)) is Verdict.HOLDS
 
@@ -66,25 +77,47 @@ def test_is_attained() -> None:
     assert judge(circle) is Verdict.HOLDS and circle.bound == pytest.approx(0.25, rel=1e-14)
 
 
-def test_a_wrong_constant_is_rejected() -> None:
+@pytest.mark.parametrize(
+    "dim, torus, separation, trials",
+    [
+        pytest.param(3, True, 0.4, 40_000, id="torus"),  # exact
+        pytest.param(2, False, 0.05, 1_000_000, id="cube"),  # conservative: 1 - 8 t/(3 pi) of the bound
+    ],
+)
+def test_a_wrong_constant_is_rejected(dim: int, torus: bool, separation: float, trials: int) -> None:
     """The same sample test with the constant 1.15 times too small must see it."""
+    found = closest(np.random.default_rng(3).random((trials, 2, dim)), torus=torus)
+    low = binomial_interval(int((found < separation).sum()), trials, error_rate=ERROR_RATE).low
+    assert judge(check(low, separation, 2, dim=dim, density_norm_sq=1.0)) is Verdict.HOLDS
+    assert judge(check(low, separation, 2, dim=dim, density_norm_sq=1.0 / 1.15)) is Verdict.VIOLATED
+
+
+def test_a_wrong_constant_is_rejected_by_the_whole_tail() -> None:
+    """Dvoretzky-Kiefer-Wolfowitz on the torus, where the tail is exact up to t = 1/2."""
     found = closest(np.random.default_rng(3).random((40_000, 2, 3)), torus=True)
-    low = binomial_interval(int((found < 0.4).sum()), len(found), error_rate=ERROR_RATE).low
-    assert judge(check(low, 0.4, 2, dim=3, density_norm_sq=1.0)) is Verdict.HOLDS
-    assert judge(check(low, 0.4, 2, dim=3, density_norm_sq=1.0 / 1.15)) is Verdict.VIOLATED
+    radius = distribution_radius(40_000, error_rate=ERROR_RATE)
+    assert tail_excess(found, 2, dim=3, density_norm_sq=1.0) <= radius
+    assert tail_excess(found, 2, dim=3, density_norm_sq=1.0 / 1.15) > 2.0 * radius
 
 
-def test_fails_without_independence() -> None:
+@pytest.mark.parametrize("instance", HUNT.extremal)
+def test_is_attained_closely_enough_to_see_a_wrong_constant(instance: Instance) -> None:
+    found = HUNT.check(instance)
+    assert judge(found) is Verdict.HOLDS
+    assert judge(found._replace(bound=found.bound / 1.15)) is Verdict.VIOLATED
+
+
+def test_fails_without_independent_points() -> None:
     copies_within_t = check(1.0, 0.01, 2, dim=1, density_norm_sq=1.0)  # X_2 = X_1, each uniform
     assert judge(copies_within_t) is Verdict.VIOLATED
 
 
-def test_fails_without_square_integrability() -> None:
+def test_fails_without_square_integrable_density() -> None:
     """pi = 1/(2 sqrt x), X = U^2: P(|X - Y| < t) in closed form outgrows every C t."""
 
     def probability(t: float) -> float:
         s = math.sqrt(1.0 - t)
-        return s + t * math.asinh(s / math.sqrt(t)) - (1.0 - t) + (1.0 - s) ** 2
+        return t * (math.asinh(s / math.sqrt(t)) + 1.0 / (1.0 + s))
 
     rng = np.random.default_rng(4)
     sampled = float((np.abs(rng.random(200_000) ** 2 - rng.random(200_000) ** 2) < 0.1).mean())
@@ -92,6 +125,8 @@ def test_fails_without_square_integrability() -> None:
     growth = [probability(t) / t for t in (1e-2, 1e-4, 1e-6, 1e-8)]
     np.testing.assert_allclose(np.diff(growth), 0.5 * math.log(100.0), rtol=2e-2)  # log(1/t)/2: no finite constant
     assert judge(check(probability(0.1), 0.1, 2, dim=1, density_norm_sq=math.inf)) is Verdict.NOT_APPLICABLE
+    for norm_sq, t in ((1.0, 1e-3), (4.0, 1e-8), (30.0, 1e-60)):  # whatever one takes for the norm, some t breaks it
+        assert judge(check(probability(t), t, 2, dim=1, density_norm_sq=norm_sq)) is Verdict.VIOLATED
 
 
 def test_invariances_and_limits() -> None:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.ascent import ascend
 from experiments.hunts.spectral_ceiling import HUNT, Instance
 from theory.spectral_ceiling import (
     block_ceiling,
@@ -45,6 +46,23 @@ def test_is_attained() -> None:
     assert float(block_ceiling(kernel)) == pytest.approx(0.1, rel=1e-14)
 
 
+@pytest.mark.parametrize("instance", HUNT.extremal)
+def test_is_attained_closely_enough_to_see_a_wrong_constant(instance: Instance) -> None:
+    found = HUNT.check(instance)
+    assert judge(found) is Verdict.HOLDS
+    assert judge(found._replace(bound=found.bound / 1.15)) is Verdict.VIOLATED
+
+
+def test_ascent_finds_equality() -> None:
+    """From a tilted pair, a factor 2.7 below the ceiling, gradients lead to the pair of equal lengths."""
+    start = Instance(False, 4, 0.3, 0.2, 1.0, seed=1)
+    assert HUNT.ascent is not None
+    (end,) = ascend(HUNT.ascent, [start])
+    slack = slack_log10(HUNT.check(end))
+    assert slack_log10(HUNT.check(start)) > 0.4
+    assert slack is not None and abs(slack) < 1e-6
+
+
 def test_gap_and_schur_ceilings_are_not_comparable() -> None:
     """The block's eigenvalue is below both: 1 - c < 1 - c^2 for unit gradients of correlation c, or the other way."""
     for block, winner in (((1.0, 1.0, 0.9), "gap"), ((1.0, 1e-4, 0.0), "schur")):
@@ -55,18 +73,23 @@ def test_gap_and_schur_ceilings_are_not_comparable() -> None:
         assert eigenvalue == pytest.approx(min(half_gap_sq, schur), rel=1e-9)
 
 
-def test_fails_without_the_same_parameters() -> None:
-    """G after training on another task says nothing about the kernel at the start."""
-    gap_elsewhere = check(0.1, 0.3, largest_eigenvalue=1.9, kernel_size=3)
-    assert judge(gap_elsewhere) is Verdict.VIOLATED
+def test_fails_without_same_parameters() -> None:
+    """f(theta; x_k) = theta_k^2/2, rows theta_k e_k: G^2/2 = 1 at (1, 1), where K = I, and 1/100 at (1, 1)/10."""
+    rows, elsewhere = np.eye(2), 0.1 * np.eye(2)
+    smallest, largest = np.linalg.eigvalsh(rows @ rows.T)
+    for gradients, verdict in ((rows, Verdict.HOLDS), (elsewhere, Verdict.VIOLATED)):
+        gap = float(np.linalg.norm(gradients[0] - gradients[1]))
+        assert judge(check(smallest, gap, largest_eigenvalue=largest, kernel_size=2)) is verdict
 
 
-def test_fails_without_a_lipschitz_jacobian() -> None:
+def test_fails_without_Lipschitz_gradient() -> None:
     """K(x, y) = min(x, y), the kernel of gradients 1[b < x] of ReLU biases b: h/2, above L^2 h^2/2 for any L."""
     separations = np.array([1e-2, 1e-3, 1e-4])
     smallest = [np.linalg.eigvalsh([[1.0, 1.0], [1.0, 1.0 + h]])[0] for h in separations]
     np.testing.assert_allclose(smallest / separations, 0.5, rtol=1e-2)
     assert smallest[-1] > lipschitz_ceiling(separations[-1], jacobian_lipschitz=50.0)
+    found = check(smallest[-1], 50.0 * separations[-1], largest_eigenvalue=2.0, kernel_size=2)
+    assert judge(found) is Verdict.VIOLATED
     np.testing.assert_array_less(
         np.array(smallest), np.asarray(gradient_gap_ceiling(np.sqrt(separations))) * (1 + 1e-9)
     )

@@ -35,6 +35,22 @@ def pair_mode_check(*, separation, gap, contraction, num_steps):
     )
 
 
+def one_step_check(losses, slope, *, initial_gap, gradient_gap, step_size):
+    """One step of a model of one parameter on 3 samples, L'(theta_0) = slope."""
+    return step_floor.check(
+        num_steps=1,
+        initial_gap=float(initial_gap),
+        gradient_gap=float(gradient_gap),
+        initial_loss=float(losses[0]),
+        final_loss=float(losses[1]),
+        target_loss=float(losses[1]),
+        squared_gradient_sum=float(slope**2),
+        step_size=float(step_size),
+        num_points=3,
+        instance="one step",
+    )
+
+
 # 1. Holds on random instances
 
 
@@ -92,7 +108,48 @@ def test_how_loose_for_many_steps(contraction, num_steps):
     assert 2.0 < expected < 2.2
 
 
+@pytest.mark.parametrize("instance", HUNT.extremal)
+def test_is_attained_closely_enough_to_see_a_wrong_constant(instance):
+    found = HUNT.check(instance)
+    assert judge(found) is Verdict.HOLDS
+    assert judge(found._replace(bound=found.bound * 1.15)) is Verdict.VIOLATED
+
+
 # 3. Fails without each hypothesis
+
+
+def test_fails_without_continuity():
+    """The pair's residuals +-([theta < 1/2] g + h (theta - 1))/2 lose their gap g in one jump; the slope that drives
+    the step is the third sample's, r_3 = theta - 1.  From 0, eta = 1/|L'(0)| lands on theta = 1 and loss 0."""
+    g, h = 1.0, 0.01
+
+    def residuals(theta):
+        half = 0.5 * (g * (theta < 0.5) + h * (theta - 1))
+        return np.array([half, -half, theta - 1])
+
+    slope = residuals(0.0) @ np.array([h / 2, -h / 2, 1.0]) / 3
+    step_size = 1 / abs(slope)
+    losses = [float(np.mean(residuals(theta) ** 2) / 2) for theta in (0.0, -step_size * slope)]
+    found = one_step_check(losses, slope, initial_gap=g - h, gradient_gap=h, step_size=step_size)
+    assert not failed_hypotheses(found)  # descends enough, and G = h all along the path where there is a gradient
+    assert judge(found) is Verdict.VIOLATED
+    assert found.bound > 1000
+
+
+def test_fails_without_supremum_over_segments():
+    """d = g (1 + cos theta)/2 falls from g to 0 on the way to theta = pi, and has slope 0 at both ends; the third
+    sample, r_3 = theta - pi, takes the step."""
+    g = 0.5
+    half = g / 2
+    slope = -np.pi / 3
+    losses = [(2 * half**2 + np.pi**2) / 6, 0.0]
+    ends, supremum = (
+        one_step_check(losses, slope, initial_gap=g, gradient_gap=gradient_gap, step_size=3.0)
+        for gradient_gap in (1e-3, g / 2)
+    )
+    assert not failed_hypotheses(ends)
+    assert judge(ends) is Verdict.VIOLATED
+    assert judge(supremum) is not Verdict.VIOLATED
 
 
 @pytest.mark.parametrize("turns", [1, 1000])
@@ -115,19 +172,8 @@ def test_fails_without_sufficient_decrease(turns):
     step_size = target / abs(derivative)
     losses = [float(np.mean(residuals(theta) ** 2) / 2) for theta in (0.0, -step_size * derivative)]
     assert losses[1] < 1e-20
-    found = step_floor.check(
-        num_steps=1,
-        initial_gap=gap,
-        gradient_gap=h,
-        initial_loss=losses[0],
-        final_loss=losses[1],
-        target_loss=losses[1],
-        squared_gradient_sum=float(derivative**2),
-        step_size=float(step_size),
-        num_points=3,
-        instance="kick",
-    )
-    assert failed_hypotheses(found) == ("summed sufficient decrease",)
+    found = one_step_check(losses, derivative, initial_gap=gap, gradient_gap=h, step_size=step_size)
+    assert failed_hypotheses(found) == ("sufficient decrease",)
     assert judge(found._replace(margins={})) is Verdict.VIOLATED
     assert found.bound > turns
 

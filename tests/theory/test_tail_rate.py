@@ -111,10 +111,17 @@ def test_is_attained_in_the_limit_by_a_trained_network():
     assert law <= float(tail_rate.tail_rate_ceiling(gradient_gap, step_size, num_points=NUM_POINTS))
 
 
+@pytest.mark.parametrize("instance", HUNT.extremal)
+def test_is_attained_closely_enough_to_see_a_wrong_constant(instance):
+    found = HUNT.check(instance)
+    assert judge(found) is Verdict.HOLDS
+    assert judge(found._replace(bound=found.bound / 1.15)) is Verdict.VIOLATED
+
+
 # 3. Fails without each hypothesis
 
 
-def test_fails_without_a_share_in_the_bottom_mode():
+def test_fails_without_share_in_the_bottom_mode():
     """Residual in the second mode alone: the tail follows lambda = 1 at any h, in N/(2 eta), not N/(eta h^2), steps."""
     eigenvalues, step_size = np.array([0.5e-6, 1.0, 1.0, 1.0]), 0.2
     losses = linear_losses(eigenvalues, [0, 1.0, 0, 0], step_size=step_size, steps=50)
@@ -126,7 +133,7 @@ def test_fails_without_a_share_in_the_bottom_mode():
     assert e_folding < 1e-4 * float(tail_rate.e_folding_floor(1e-3, step_size, num_points=NUM_POINTS))
 
 
-def test_fails_without_linearity():
+def test_fails_without_frozen_kernel():
     """One sample, f = theta^2/2, label 8 from theta = 1: K = theta^2 rises 16-fold, and the loss falls faster than the
     first kernel's law allows."""
     theta, step_size, losses = 1.0, 0.01, []
@@ -142,13 +149,30 @@ def test_fails_without_linearity():
         num_points=1,
         kernel_drift=float(theta**2 - 1),
     )
-    assert failed_hypotheses(found) == ("kernel frozen",)
+    assert failed_hypotheses(found) == ("frozen kernel",)
     assert judge(found._replace(margins={})) is Verdict.VIOLATED
 
 
-def test_fails_with_smoothness_below_the_hessian():
-    """L = 1 - theta^2 from 1/2, eta = 1/8 (curvature -2): L falls by log(48/39), the ceiling with S = 0 is lower."""
+def test_fails_without_smoothness_on_segments():
+    """L = 1 - theta^2 from 1/2, eta = 1/8 (curvature -2): L falls by log(48/39), the ceiling with S = 0 is lower.
+
+    One sample, r = sqrt(2 L): K = |grad L|^2/(2 L) is its own bottom mode, and G^2/2 stands for it."""
     rate, step_size = 1.0 / (2 * 0.75), 1 / 8
+    below, supremum = (
+        curved_check(
+            first_loss=3 / 4,
+            last_loss=39 / 64,
+            num_steps=1,
+            gradient_gap=(2 * rate) ** 0.5,
+            mode_share=1.0,
+            top_eigenvalue=rate,
+            smoothness=smoothness,
+            step_size=step_size,
+            num_points=1,
+        )
+        for smoothness in (0.0, 2.0)
+    )
+    assert (judge(below), judge(supremum)) == (Verdict.VIOLATED, Verdict.HOLDS)
     ceilings = [-np.log(float(lower_factor(rate, step_size, smoothness=s))) for s in (0.0, 2.0)]
     assert ceilings[0] < np.log(48 / 39) <= ceilings[1] * (1 + 1e-15)
 
