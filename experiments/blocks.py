@@ -19,13 +19,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from experiments.initialisation import SCALINGS, Normal
 from experiments.tape import Tape
+from theory import block_bounds
+from theory.smoothness import Bounds, chain, identity, reordered, residual
 
 Params = Any
 """The parameters of a block: a pytree that mirrors the block's own tree."""
+
+Shape = tuple[int, ...]
+"""The shape of one sample: (features,), or (tokens, features)."""
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
     {
@@ -76,6 +82,26 @@ class Block(ABC):
         """Apply the block to every row of x."""
         ...
 
+    def radii(self, params: Params) -> Params:
+        """The size of each parameter array, as `bounds` understands it: a norm that is at most the Euclidean one."""
+        return jax.tree.map(lambda leaf: jnp.sqrt(jnp.sum(jnp.square(leaf))), params)
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        """Bounds on the block and its first two derivatives where |x| <= input_radius and self.radii(params) <= radii.
+
+        x is one sample, of the given shape, |x| its Euclidean norm over all entries. Blocks of `Bounds`: the input,
+        then the parameters in the order of `jax.tree.leaves`. A block that states its own joins theory.smoothness.
+        """
+        raise ValueError(
+            f"block must override bounds(radii, input_radius, shape) to have its smoothness bounded, but "
+            f"{type(self).__name__} does not"
+        )
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of one sample's output."""
+        params = jax.tree.map(lambda law: jax.ShapeDtypeStruct(law.shape, jnp.float64), self.laws())
+        return jax.eval_shape(self, params, jax.ShapeDtypeStruct((1, *shape), jnp.float64)).shape[1:]
+
 
 @dataclass(frozen=True)
 class Linear(Block):
@@ -113,6 +139,20 @@ class Linear(Block):
             features = jnp.concatenate([features, jnp.full_like(features[..., :1], bias_scale)], axis=-1)
         return tape.record(features, z)
 
+    def radii(self, params: Params) -> Params:
+        return super().radii(params) | {"weight": jnp.linalg.norm(params["weight"], 2)}  # |x W| <= |x| |W|_2
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        scaling = SCALINGS[self.scaling]
+        return block_bounds.linear(
+            input_radius,
+            radii["weight"],
+            radii["bias"] if self.bias else None,
+            rows=prod(shape[:-1]),
+            weight_scale=scaling.weight_scale(self.fan_in),
+            bias_scale=scaling.bias_scale,
+        )
+
 
 @dataclass(frozen=True)
 class Position(Block):
@@ -142,6 +182,10 @@ class Position(Block):
         one_hot = weight_scale * jnp.eye(self.tokens, dtype=x.dtype)
         return tape.record(jnp.broadcast_to(one_hot, (x.shape[0], self.tokens, self.tokens)), z)
 
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        weight_scale = SCALINGS[self.scaling].weight_scale(self.tokens)
+        return block_bounds.position(input_radius, radii["weight"], weight_scale=weight_scale)
+
 
 @dataclass(frozen=True)
 class Activation(Block):
@@ -154,6 +198,10 @@ class Activation(Block):
 
     def __call__(self, params: Params, x: Float[Array, "n ..."], tape: Tape | None = None) -> Float[Array, "n ..."]:
         return ACTIVATIONS[self.name](x)
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        require_known("activation of a smoothness bound", self.name, block_bounds.ACTIVATIONS)
+        return block_bounds.ACTIVATIONS[self.name](input_radius, entries=prod(shape))
 
 
 @dataclass(frozen=True)
@@ -169,6 +217,9 @@ class TauEps(Block):
         self, params: Params, x: Float[Array, "n *t width"], tape: Tape | None = None
     ) -> Float[Array, "n *t width"]:
         return x * jax.lax.rsqrt(jnp.sum(x**2, axis=-1, keepdims=True) + self.eps**2)
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        return block_bounds.tau_eps(input_radius, rows=prod(shape[:-1]), eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -189,6 +240,9 @@ class LayerNorm(Block):
     ) -> Float[Array, "n *t width"]:
         deviation = x - jnp.mean(x, axis=-1, keepdims=True)
         return deviation * jax.lax.rsqrt(jnp.mean(deviation**2, axis=-1, keepdims=True) + self.eps)
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        return block_bounds.layer_norm(input_radius, rows=prod(shape[:-1]), width=shape[-1], eps=self.eps)
 
 
 @dataclass(frozen=True)
@@ -236,6 +290,16 @@ class Attention(Block):
         mixed = jnp.einsum("nhts,nshd->nthd", jax.nn.softmax(scores, axis=-1), value)
         return self.output(params["output"], mixed.reshape(x.shape), tape)
 
+    def radii(self, params: Params) -> Params:
+        return {name: getattr(self, name).radii(params[name]) for name in ("query_key_value", "output")}
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        projected = self.query_key_value.bounds(radii["query_key_value"], input_radius, shape)
+        core = block_bounds.attention(projected.value, tokens=shape[0], head_width=self.width // self.heads)
+        mixed = chain(projected, core)
+        found = chain(mixed, self.output.bounds(radii["output"], mixed.value, shape))
+        return reordered(found, (3, 4, 1, 2))  # as jax.tree.leaves has them: the output map first
+
 
 @dataclass(frozen=True)
 class MeanPool(Block):
@@ -246,6 +310,9 @@ class MeanPool(Block):
     ) -> Float[Array, "n width"]:
         return jnp.mean(x, axis=1)
 
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        return block_bounds.mean_pool(input_radius, rows=shape[0])
+
 
 @dataclass(frozen=True)
 class Scalar(Block):
@@ -253,6 +320,9 @@ class Scalar(Block):
 
     def __call__(self, params: Params, x: Float[Array, "n 1"], tape: Tape | None = None) -> Float[Array, " n"]:
         return x[:, 0]
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        return identity(input_radius)
 
 
 @dataclass(frozen=True)
@@ -266,6 +336,12 @@ class Residual(Block):
 
     def __call__(self, params: Params, x: Float[Array, "n ..."], tape: Tape | None = None) -> Float[Array, "n ..."]:
         return x + self.inner(params, x, tape)
+
+    def radii(self, params: Params) -> Params:
+        return self.inner.radii(params)
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        return residual(self.inner.bounds(radii, input_radius, shape), input_radius)
 
 
 @dataclass(frozen=True)
@@ -284,3 +360,13 @@ class Chain(Block):
         for block, block_params in zip(self.blocks, params, strict=True):
             x = block(block_params, x, tape)
         return x
+
+    def radii(self, params: Params) -> Params:
+        return tuple(block.radii(block_params) for block, block_params in zip(self.blocks, params, strict=True))
+
+    def bounds(self, radii: Params, input_radius: ArrayLike, shape: Shape) -> Bounds:
+        found = identity(input_radius)
+        for block, block_radii in zip(self.blocks, radii, strict=True):
+            found = chain(found, block.bounds(block_radii, found.value, shape))
+            shape = block.output_shape(shape)
+        return found
