@@ -14,6 +14,8 @@ from theory.verdict import Check, Verdict, judge, slack_log10
 
 BATCH = 32
 STARTS = 4
+RESOLUTION = 1e-3
+"""Rounding allowance, as a share of the bound, above which an instance is no evidence of tightness."""
 
 
 class Hunt(NamedTuple):
@@ -96,6 +98,7 @@ class _Tally:
                 self.violation = instance
             if slack is not None:
                 smallest = slack if smallest is None else min(slack, smallest)
+            if slack is not None and check.rounding <= RESOLUTION * abs(check.bound):
                 best = self.best.setdefault(check.inequality, [])
                 if len(best) < STARTS or slack < best[-1][0]:
                     best.append((slack, instance))

@@ -1,21 +1,21 @@
-"""Hunts of the architecture-free claims on one model of the user's own: R1-R5, G1, with constants measured on its runs.
+"""Hunts of the architecture-free claims on a user's model: R1-R6, G1, G3-G5 on its runs, N2-N4 on its blocks.
 
-Every instance is a prefix of a short gradient descent run of the model (experiments/model_run.py). What a theorem
-takes as a supremum along the path is sampled there, so a violation here is either a counterexample or a sample that
-missed the supremum; the printed instance lets one look.
+Every instance is a prefix of a short gradient descent run (experiments/model_run.py), held against the theorem by the
+same `check` as everywhere (experiments/model_checks.py).
 """
 
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 from hypothesis import strategies as st
 
+from experiments.block_hunts import block_hunts
+from experiments.block_probe import states_its_bounds
 from experiments.hunt import Hunt
-from experiments.model_run import POINTS, STEPS, ModelRun, measured_run
+from experiments.model_checks import CHECKS, known_feature_learning_floor
+from experiments.model_run import STEPS, ModelRun, measured_run
 from experiments.user_model import UserModel
-from theory import descent_product, path_floor, slow_mode, spectral_ceiling, step_floor, tail_rate
 from theory.verdict import Check
 
 
@@ -32,14 +32,18 @@ class Instance(NamedTuple):
 
 
 def model_hunts(model: UserModel) -> dict[str, Hunt]:
-    """A hunt for each claim that speaks of any (init, apply) pair, by claim id.
+    """A hunt for each claim that speaks of the model, by claim id.
 
     R4 is a theorem about linear models: it is searched on the model linearised at its start, and only for models with
-    one output. G3 to G5 and R6 use constants measured on the run in the place of suprema over balls.
+    one output. R6 takes its envelope from the blocks' own bounds where the model is a chain of such; for other models
+    it, like G3 to G5, has constants measured along the run. N2 to N4 need a chain of blocks.
     """
     scalar = measured_run(model, separation=0.5, gap=0.5, noise=0.1, step_share=0.5, seed=0).gaps.shape[1] == 1
     checks = {claim: found for claim, found in CHECKS.items() if scalar or claim != "R4"}
-    return {claim: _hunt(model, claim, parts, check) for claim, (parts, check) in checks.items()}
+    if states_its_bounds(model):
+        checks["R6"] = (("path floor",), partial(known_feature_learning_floor, model))
+    hunts = {claim: _hunt(model, claim, parts, check) for claim, (parts, check) in checks.items()}
+    return hunts | block_hunts(model)
 
 
 def _hunt(model: UserModel, claim: str, parts: tuple[str, ...], check: Callable[[Instance, ModelRun], Check]) -> Hunt:
@@ -75,138 +79,3 @@ def _check(model: UserModel, check: Callable[[Instance, ModelRun], Check], insta
         seed=instance.seed,
     )
     return check(instance, run)
-
-
-def _spectral_ceiling(instance: Instance, run: ModelRun) -> Check:
-    values = run.eigenvalues[instance.num_steps]
-    return spectral_ceiling.check(
-        float(values[0]),
-        float(run.gradient_gaps[instance.num_steps]),
-        largest_eigenvalue=float(values[-1]),
-        kernel_size=len(values),
-        num_outputs=run.gaps.shape[1],
-        instance=repr(instance),
-    )
-
-
-def _scales(run: ModelRun, steps: int) -> dict[str, float]:
-    return {"output_scale": run.output_scale, "gradient_scale": run.gradient_scale(steps)}
-
-
-def _path_floor(instance: Instance, run: ModelRun) -> Check:
-    steps = instance.num_steps
-    path_length = float(run.step_lengths[:steps].sum())
-    gradient_gap = float(run.segment_gradient_gaps[:steps].max())
-    if instance.part == "motion":
-        return path_floor.check_motion(
-            gap_motion=float(np.linalg.norm(run.gaps[steps] - run.gaps[0])),
-            path_length=path_length,
-            gradient_gap=gradient_gap,
-            instance=repr(instance),
-            **_scales(run, steps),
-        )
-    return path_floor.check(
-        initial_gap=float(np.linalg.norm(run.gaps[0])),
-        path_length=path_length,
-        gradient_gap=gradient_gap,
-        target_loss=float(run.losses[steps]),
-        final_loss=float(run.losses[steps]),
-        num_points=POINTS,
-        instance=repr(instance),
-        **_scales(run, steps),
-    )
-
-
-def _step_floor(instance: Instance, run: ModelRun) -> Check:
-    steps = instance.num_steps
-    return step_floor.check(
-        num_steps=steps,
-        initial_gap=float(np.linalg.norm(run.gaps[0])),
-        gradient_gap=float(run.segment_gradient_gaps[:steps].max()),
-        initial_loss=float(run.losses[0]),
-        final_loss=float(run.losses[steps]),
-        target_loss=float(run.losses[steps]),
-        squared_gradient_sum=float(run.squared_gradients[:steps].sum()),
-        step_size=run.step_size,
-        num_points=POINTS,
-        instance=repr(instance),
-        **_scales(run, steps),
-    )
-
-
-def _slow_mode(instance: Instance, run: ModelRun) -> Check:
-    """The linearised model's own descent, r_s = (I - eta K_0 / N)^s r_0."""
-    step = np.eye(POINTS) - run.step_size / POINTS * run.kernel
-    residual = np.linalg.matrix_power(step, instance.num_steps) @ run.residual
-    return slow_mode.check(
-        float(residual @ residual) / (2.0 * POINTS),
-        instance.num_steps,
-        run.kernel,
-        run.residual,
-        (0, POINTS - 1),
-        step_size=run.step_size,
-        instance=repr(instance),
-    )
-
-
-def _tail_rate(instance: Instance, run: ModelRun) -> Check:
-    """One step, the last of the prefix."""
-    stop = instance.num_steps
-    return tail_rate.check(
-        first_loss=float(run.losses[stop - 1]),
-        last_loss=float(run.losses[stop]),
-        num_steps=1,
-        gradient_gap=float(run.gradient_gaps[stop - 1]),
-        mode_share=float(min(run.bottom_shares[stop - 1], 1.0)),
-        top_eigenvalue=float(run.eigenvalues[stop - 1, -1]),
-        smoothness=float(run.segment_smoothness[stop - 1]),
-        step_size=run.step_size,
-        num_points=POINTS,
-        instance=repr(instance),
-        output_scale=run.output_scale,
-    )
-
-
-def _descent_product(instance: Instance, run: ModelRun) -> Check:
-    steps = instance.num_steps
-    last = steps - 1
-    rate = float(descent_product.descent_rate(run.squared_gradients[last], run.losses[last]))
-    common = {"instance": repr(instance), "output_scale": run.output_scale}
-    if instance.part == "product":
-        return descent_product.check(
-            initial_loss=float(run.losses[0]),
-            final_loss=float(run.losses[steps]),
-            rates=run.eigenvalues[:steps, 0] / POINTS,
-            step_size=run.step_size,
-            smoothness=float(run.segment_smoothness[:steps].max()),
-            **common,
-        )
-    if instance.part == "rate":
-        return descent_product.check_rate(
-            rate=rate,
-            loss=float(run.losses[last]),
-            bottom_eigenvalue=float(run.eigenvalues[last, 0]),
-            top_eigenvalue=float(run.eigenvalues[last, -1]),
-            num_points=POINTS,
-            **common,
-        )
-    return descent_product.check_step(
-        loss=float(run.losses[last]),
-        next_loss=float(run.losses[steps]),
-        rate=rate,
-        step_size=run.step_size,
-        smoothness=float(run.segment_smoothness[last]),
-        side="lower" if instance.part == "lower" else "upper",
-        **common,
-    )
-
-
-CHECKS: dict[str, tuple[tuple[str, ...], Callable[[Instance, ModelRun], Check]]] = {
-    "R1": (("gradient gap",), _spectral_ceiling),
-    "R2": (("floor", "motion"), _path_floor),
-    "R3": (("floor",), _step_floor),
-    "R4": (("linearised",), _slow_mode),
-    "R5": (("one step",), _tail_rate),
-    "G1": (("upper", "lower", "rate", "product"), _descent_product),
-}
-"""The claims searched, each with the parts an instance may ask for."""

@@ -1,4 +1,4 @@
-"""A model of the user's own, named as FILE.py:NAME: an (init, apply) pair, or an object with `init` that is callable."""
+"""A model of the user's own, FILE.py:NAME: an (init, apply) pair, or a callable object that has an `init`."""
 
 import importlib.util
 import sys

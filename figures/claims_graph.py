@@ -1,5 +1,6 @@
 """Which statement rests on which: a column a theme, an arrow from each premise to what rests on it."""
 
+import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -51,7 +52,8 @@ def draw(rows: list[dict[str, Any]]) -> Figure:
                 linewidth=0.9,
             )
         )
-        ax.text(x, y, f"{row['id']}  {row['title']}", ha="center", va="center", fontsize=6.8)
+        label = textwrap.fill(f"{row['id']}  {row['title']}", 26)
+        ax.text(x, y, label, ha="center", va="center", fontsize=6.8)
     for column, (theme, name) in enumerate(THEMES.items()):
         ax.text(column, 0.75, f"{theme}  {name}", ha="center", va="center", fontsize=9, fontweight="bold")
     ax.set_xlim(-0.55, len(THEMES) - 0.45)
@@ -80,7 +82,10 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> No
     """From the premise's box to the conclusion's, by the sides that face each other; in a column, round the boxes."""
     (x, y), (to_x, to_y) = start, end
     side = HALF_WIDTH if to_x >= x else -HALF_WIDTH
-    if x != to_x:
+    if abs(x - to_x) > 1.0:  # along the free lane above the row
+        ends = (x + 1.2 * side, y + 0.5), (to_x - 1.2 * side, y + 0.5)
+        path = Path([(x + side, y), *ends, (to_x - side, to_y)])
+    elif x != to_x:
         path = Path([(x + side, y), (to_x - side, to_y)])
     elif abs(y - to_y) == 1.0:
         down = HALF_HEIGHT if y > to_y else -HALF_HEIGHT

@@ -14,9 +14,24 @@ def committed_ledger() -> dict[str, dict[str, Any]]:
     return {entry["id"]: entry for entry in book["claims"]}
 
 
+def committed_hunts() -> dict[str, dict[str, Any]]:
+    """The committed deep hunt's reports by claim id: `uniformity verify --examples 10000 --out` wrote them."""
+    book = json.loads((SUMMARIES / "hunts.json").read_text())
+    return {report["claim"]: report for report in book["claims"]}
+
+
+def _status(entry: dict[str, Any] | None, hunt: dict[str, Any] | None) -> str:
+    """The worst that the committed studies and the committed hunt say together."""
+    if (entry and entry["status"] == "violated") or (hunt and hunt["violation"]):
+        return "violated"
+    if (entry and entry["status"] == "holds") or (hunt and hunt["applicable"]):
+        return "holds"
+    return entry["status"] if entry else "not_checked"
+
+
 def claim_rows() -> list[dict[str, Any]]:
     """One row per claim, as plain values."""
-    verdicts = committed_ledger()
+    verdicts, hunts = committed_ledger(), committed_hunts()
     rows = []
     for claim in CLAIMS.values():
         studies = [study.name for study in STUDIES.values() if claim.id in study.claims]
@@ -38,7 +53,8 @@ def claim_rows() -> list[dict[str, Any]]:
                 "test": f"tests/theory/test_{claim.module}.py",
                 "study": [f"experiments/studies/{name}.py" for name in studies],
                 "figure": [f"figures/{name}.py" for name in studies if name in DRAWERS],
-                "status": verdicts[claim.id]["status"] if claim.id in verdicts else "not_checked",
+                "hunt": hunts.get(claim.id),
+                "status": _status(verdicts.get(claim.id), hunts.get(claim.id)),
             }
         )
     return rows

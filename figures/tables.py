@@ -46,20 +46,54 @@ def verdict_table(book: dict[str, Any]) -> str:
 
 
 def claims_table(rows: list[dict[str, Any]]) -> str:
-    """The trace table of the notes: claim, provenance, statement, code, tests, study, figure, status."""
+    """The trace table of the notes: a row a claim, from its standing to its tests, study, figure, hunt and status."""
 
     def links(paths: list[str]) -> str:
         return ", ".join(f"[{path.split('/')[-1].removesuffix('.py')}]({path})" for path in paths) or "none"
 
     lines = [
-        "| Claim | Title | Provenance | Statement | Code | Tests | Study | Figure | Status |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| Claim | Title | Standing | Provenance | Statement | Code | Tests | Study | Figure | Hunt | Status |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        anchor = f"{row['id']} {row['title']}".lower().replace(" ", "-")
         statement = row["statement"].replace("|", "\\|")
-        places = " | ".join(links(paths) for paths in ([row["code"]], [row["test"]], row["study"], row["figure"]))
-        status = row["status"].replace("_", " ")
-        title = f"[{row['title']}](#{anchor})"
-        lines.append(f"| {row['id']} | {title} | {row['provenance']} | `{statement}` | {places} | {status} |")
+        hunt = row["hunt"]
+        hunted = f"{hunt['applicable']:,} of {hunt['tried']:,} apply" if hunt else "none"
+        cells = [
+            row["id"],
+            _link(row),
+            row["standing"],
+            row["provenance"],
+            f"`{statement}`",
+            links([row["code"]]),
+            links([row["test"]]),
+            links(row["study"]),
+            links(row["figure"]),
+            hunted,
+            row["status"].replace("_", " "),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+SEEN = 1.15
+"""Factor by which a leading constant must be off at most for the hunt's tightest instances to show it."""
+
+
+def looseness_table(rows: list[dict[str, Any]]) -> str:
+    """For each inequality: how near the hunt brought measurement and bound, hence which wrong constant it would see."""
+    lines = [
+        "| Claim | Inequality | Nearest to equality | A constant wrong by 15% is seen |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        for found in (row["hunt"] or {"tightest": []})["tightest"]:
+            factor = 10 ** max(found["slack_log10"], 0.0)
+            seen = "yes" if factor < SEEN else f"no, from a factor {factor:.3g} on"
+            lines.append(f"| {row['id']} {_link(row)} | {found['inequality']} | x {factor:.4g} | {seen} |")
+    return "\n".join(lines)
+
+
+def _link(row: dict[str, Any]) -> str:
+    anchor = "".join(letter for letter in f"{row['id']} {row['title']}".lower() if letter.isalnum() or letter in "- ")
+    return f"[{row['title']}](#{anchor.replace(' ', '-')})"

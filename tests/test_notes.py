@@ -1,13 +1,15 @@
 """paper_notes.md is the map: every claim has section, row, living links, its five tests, a current status."""
 
 import ast
+import math
 import re
 from pathlib import Path
 
 import pytest
 
 from figures.claims_table import claim_rows
-from figures.tables import claims_table
+from figures.tables import claims_table, looseness_table
+from theory.claims import CLAIMS
 
 ROOT = Path(__file__).parent.parent
 NOTES = (ROOT / "paper_notes.md").read_text()
@@ -29,6 +31,11 @@ def section(claim: str) -> str:
     return found.group()
 
 
+def function_names(claim: str) -> list[str]:
+    tree = ast.parse((ROOT / ROWS[claim]["test"]).read_text())
+    return [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
 @pytest.mark.parametrize("claim", ROWS)
 def test_section_has_every_part_and_a_numbered_proof(claim):
     text = section(claim)
@@ -48,14 +55,40 @@ def test_table_row_is_current(claim):
     assert line.rstrip().endswith(f"| {row['status'].replace('_', ' ')} |"), "stale status"
 
 
-def test_trace_table_is_generated():
+def test_tables_are_generated():
     assert claims_table(list(ROWS.values())) in NOTES
+    assert looseness_table(list(ROWS.values())) in NOTES
+
+
+def test_the_graph_of_the_claims_stands_in_the_notes():
+    assert "](figures/gallery/claims_graph.png)" in NOTES
+    for claim in CLAIMS.values():
+        assert set(claim.rests_on) <= set(CLAIMS) - {claim.id}, claim.id
+
+
+@pytest.mark.parametrize("claim", ROWS)
+def test_standing_is_what_the_committed_hunt_shows(claim):
+    """A deep hunt without a violation; tight: some instance comes within 0.1% of equality."""
+    row = ROWS[claim]
+    hunt = row["hunt"]
+    assert hunt is not None and hunt["violation"] is None and hunt["tried"] >= 9_000 and hunt["applicable"] >= 1_000
+    smallest = min(found["slack_log10"] for found in hunt["tightest"])
+    assert row["tight"] == (smallest <= -math.log10(0.999)), smallest
+    assert row["tight"] or row["standing"] != "proved and tight"
+
+
+@pytest.mark.parametrize("claim", ROWS)
+def test_every_hypothesis_has_a_control_that_breaks_the_conclusion(claim):
+    names = function_names(claim)
+    for hypothesis in ROWS[claim]["hypotheses"]:
+        stem = "test_fails_without_" + re.sub(r"\W+", "_", hypothesis).strip("_")
+        assert any(name.startswith(stem) for name in names), f"{claim} has no {stem}"
+        assert stem in section(claim), f"the notes on {claim} do not name {stem}"
 
 
 @pytest.mark.parametrize("claim", ROWS)
 def test_five_tests_exist(claim):
-    tree = ast.parse((ROOT / ROWS[claim]["test"]).read_text())
-    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    names = function_names(claim)
     for part, pattern in TESTS.items():
         assert any(re.fullmatch(pattern, name) for name in names), part
 

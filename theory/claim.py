@@ -10,7 +10,7 @@ Standing = Literal["proved and tight", "proved but loose", "conditional", "false
 """What is known of a claim once its proof is read and its hunt has run.
 
 proved and tight: holds for every instance of its kind, and the hunt reaches equality (ratio at least 0.999).
-proved but loose: the same, but no instance comes within 0.1% of the bound; `Claim.sharp` says how near they come.
+proved but loose: holds likewise, but far from equality where it matters; `Claim.sharp` says where and by how much.
 conditional: proved under a hypothesis that has to be measured or chosen (a label gap, a step size, a frozen kernel).
 false as stated: the sentence of the abstract, read without conditions, has a counterexample, and the claim is it.
 measured only: what is proved does not reach what is observed; the number of interest is a measurement.

@@ -49,7 +49,7 @@ CLAIM = Claim(
     tight=True,
     constants="all known before training: d_0, L_0, |theta_0|, step size, and Lbar from the architecture",
     standing="conditional",
-    rests_on=("R2", "R3"),
+    rests_on=("R2", "R3", "G2"),
 )
 
 _EXPONENT = 250.0  # the root is sought in [2^-250, 2^250]

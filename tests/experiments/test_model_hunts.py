@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from experiments.architecture import residual_mlp
+from experiments.block_probe import probe
+from experiments.blocks import Activation, Chain, Linear, Residual
 from experiments.hunt import search
 from experiments.model_hunts import Instance, model_hunts
 from experiments.model_run import POINTS, STEPS, measured_run
@@ -87,11 +89,37 @@ def test_the_run_is_gradient_descent_with_the_numbers_it_reports(models):
 
 def test_true_claims_survive_on_one_and_on_several_outputs(models):
     scalar, vector = (model_hunts(model) for model in models)
+    assert set(scalar) == {"R1", "R2", "R3", "R4", "R5", "R6", "G1", "G3", "G4", "G5"}
     assert set(vector) == set(scalar) - {"R4"}
-    for hunt in (*scalar.values(), vector["R2"], vector["G1"]):
+    for hunt in (*scalar.values(), vector["R2"], vector["G1"], vector["G3"]):
         report = search(hunt, examples=60, seed=0)
         assert report.violation is None, report.violation
         assert report.applicable >= 3, report
+
+
+def test_a_chain_of_blocks_is_hunted_inside_too():
+    block = residual_mlp(2, width=3, depth=2)
+    hunts = model_hunts(UserModel("block", block.init, block, (2,)))
+    for claim in ("R6", "N2", "N3", "N4"):
+        report = search(hunts[claim], examples=40, seed=0)
+        assert report.violation is None and report.applicable >= 3, report
+    relu = residual_mlp(2, width=3, depth=2, activation="relu")
+    assert not {"N2", "N3", "N4"} & set(model_hunts(UserModel("relu", relu.init, relu, (2,))))
+
+
+def test_the_probe_reports_the_blocks_own_numbers():
+    """x + W2 tanh(W1 x): features, and the branch constant |W1||W2| (operator norms), by numpy."""
+    block = Chain((Residual(Chain((Linear(2, 2, bias=False), Activation("tanh"), Linear(2, 2, bias=False)))),))
+    model = UserModel("layer", block.init, block, (2,))
+    found = probe(model, separation=0.25, scale=0.5, seed=4)
+    start = jax.random.split(jax.random.key(4))[1]
+    first, second = (0.5 * np.asarray(block.init(start)[0][k]["weight"]) for k in (0, 2))
+    assert found.constants == pytest.approx([np.linalg.norm(first, 2) * np.linalg.norm(second, 2)], rel=1e-12)
+    np.testing.assert_allclose(found.branches, np.tanh(found.features[0] @ first) @ second, rtol=1e-12)
+    np.testing.assert_allclose(found.features[1], found.features[0] + found.branches, rtol=1e-12)
+    distances = np.linalg.norm(found.features[0][:, None] - found.features[0], axis=2)
+    assert distances[0, -1] == pytest.approx(0.25, rel=1e-12)
+    np.testing.assert_allclose(found.kernel, found.outer + found.through @ found.inner @ found.through.T, atol=1e-12)
 
 
 def test_the_counterexample_to_a_spoiled_bound_runs_from_the_printed_python(models, file):

@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from matplotlib.patches import FancyArrowPatch
 
 from experiments.hunt import Hunt, search
 from experiments.hunts import HUNTS
 from experiments.studies import STUDIES
+from figures import claims_graph
+from figures.claims_table import claim_rows
 from figures.draw import DRAWERS, committed_summary, draw_figure
 from figures.terminal import print_claims
 from theory.claims import CLAIMS
@@ -87,6 +90,7 @@ def test_a_killed_run_resumes_to_the_same_ledger(smoke, tmp_path):
         (("draw", "nonsense"), ("figure", "slowdown", "nonsense")),
         (("verify", "--claim", "Z9"), ("--claim", "R2", "Z9")),
         (("verify", "--examples", "0"), ("--examples", "at least 1", "0")),
+        (("verify", "--model", "nowhere.py:net"), ("model", "nowhere.py")),
         (("draw", "slowdown", "--out", "README.md"), ("README.md", "cannot use")),
         (("reproduce", "--preset", "smoke", "--out", "README.md"), ("README.md", "cannot use")),
     ],
@@ -130,15 +134,28 @@ def test_claims_lists_every_claim_with_existing_places(capsys):
     assert all(row["statement"] in capsys.readouterr().out for row in rows[:1])
 
 
+def test_the_graph_shows_every_claim_and_its_premises(tmp_path):
+    written = uniformity("claims", "--graph", "--out", str(tmp_path)).stdout.split()
+    assert [Path(name).name for name in written] == [f"claims_graph.{kind}" for kind in ("pdf", "svg", "png")]
+    ax = claims_graph.draw(claim_rows()).axes[0]
+    shown = {text.get_text().replace("\n", " ") for text in ax.texts}
+    assert {f"{claim.id}  {claim.title}" for claim in CLAIMS.values()} <= shown
+    arrows = [patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    assert len(arrows) == sum(len(claim.rests_on) for claim in CLAIMS.values())
+    assert (ROOT / "figures" / "gallery" / "claims_graph.png").stat().st_size > 10_000
+
+
 def test_help_does_not_wait_for_jax():
     probe = "import sys; import figures.cli; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT).returncode == 0
     assert "reproduce" in uniformity("--help").stdout
 
 
-def test_verify_hunts_every_claim_and_finds_nothing():
-    reports = json.loads(uniformity("verify", "--examples", "5", "--json").stdout)
+def test_verify_hunts_every_claim_and_finds_nothing(tmp_path):
+    out = tmp_path / "hunts.json"
+    reports = json.loads(uniformity("verify", "--examples", "5", "--json", "--out", str(out)).stdout)
     assert [report["claim"] for report in reports] == list(HUNTS)
+    assert [report["claim"] for report in json.loads(out.read_text())["claims"]] == list(HUNTS)
     assert all(report["tried"] >= 1 and report["violation"] is None for report in reports)
 
 

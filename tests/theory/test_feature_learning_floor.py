@@ -135,7 +135,7 @@ def test_fails_without_continuity():
     assert judge(path_check(0.5, floor)) is Verdict.VIOLATED
 
 
-def test_fails_without_the_envelope_on_the_ball():
+def test_fails_without_envelope_on_the_ball():
     """f = x theta^2/2 from theta = 1: the frozen constant L_J(theta_0) = 1 asks for more path than the run needs."""
     h, path = 0.1, 2.0
     moved = h * ((1 + path) ** 2 - 1) / 2
@@ -147,7 +147,7 @@ def test_fails_without_the_envelope_on_the_ball():
     assert judge(path_check(path, honest)) is Verdict.HOLDS
 
 
-def test_fails_without_a_nondecreasing_envelope():
+def test_fails_without_nondecreasing_envelope():
     """Gradient gap h/(1 + theta), theta from 1 inwards to 0: the gap moves by h log 2 on a path of 1, not 2."""
     h = 0.1
 
