@@ -1,8 +1,8 @@
 """Farthest-first traversal: the greedy choice by largest minimum distance is within a factor 2 of both optima.
 
 Statement. A finite pool with distances d; s_1 any pool point, s_k a pool point farthest from S_{k-1} = {s_1..s_{k-1}},
-r_k = d(s_k, S_{k-1}) its insertion distance. For every k,
-  fall        r_2 >= r_3 >= ...,  h_min(S_k) = r_k (k >= 2),  cover(S_k) = r_{k+1} <= h_min(S_k)
+r_k = d(s_k, S_{k-1}) its insertion distance. For every k, and k >= 2 wherever h_min(S_k) stands,
+  fall        r_2 >= r_3 >= ...,  h_min(S_k) = r_k,  cover(S_k) = r_{k+1} <= h_min(S_k)
   dispersion  h_min(S_k) >= OPT/2,  OPT = largest h_min of any k points of the pool
   cover       cover(S_k) <= 2 OPT,  OPT = least cover radius of the pool by any k centres, in the pool or outside
 with cover(S) = max over the pool of the distance to the nearest point of S.

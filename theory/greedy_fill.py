@@ -16,7 +16,7 @@ Hypotheses. H1 each point is a farthest one of the pool when taken, or X is maxi
   H6 Omega an interval and h at most the separation (line).
 Source. Gonzalez 1985 (farthest-first traversal); volumes classic (S4); reconstruction of "the approximation error falls
   as h_min grows". Beware the sign: N moves h_min here, and both h_min and the error fall as N grows. At fixed N the
-  guarantee does fall as h_min grows: line, and a separation above that of N + 1 points.
+  guarantee does not rise as h_min grows, and falls for N >= 3: line, and a separation above that of N + 1 points.
 Proof.  paper_notes.md, A4, lines 1-9.
 Sharp.  Cover, error: a ball from its centre, N = 2; with a pool, {0, 2/5, 4/5} in [0, 1] from 2/5. Half: midpoints of
   equal parts of an interval. Packing: equispaced points with both ends. Line: points pushed to one end. Volume: looser.
@@ -78,9 +78,9 @@ def separation_ceiling(
 
 
 def line_fill_ceiling(separation: ArrayLike, num_points: ArrayLike, *, length: ArrayLike = 1.0) -> Float[Array, "..."]:
-    """max(l - (N-1) h, (l - (N-2) h) / 2), a ceiling of the fill distance in an interval, falling in h; broadcasts.
+    """max(l - (N-1) h, (l - (N-2) h) / 2), a ceiling of the fill distance in an interval; arguments broadcast.
 
-    separation: h <= h_min.  length: l.
+    It does not rise in h, and falls for N >= 3.  separation: h <= h_min.  length: l.
     """
     h, count = jnp.asarray(separation, float), jnp.asarray(num_points, float)
     return jnp.maximum(length - (count - 1.0) * h, 0.5 * (length - (count - 2.0) * h))

@@ -14,8 +14,9 @@ Source. Classic: the line is Cauchy's remainder; the simplex is Waldron 1998, wh
   circumradius, has M r^2 / 2 as its maximum. Cited, not proved here: sampling inequalities, order
   h_fill^(k - d (1/p - 1/q)_+) of |u|_q in W^k_p, Madych and Potter 1985, Narcowich, Ward and Wendland 2005.
 Proof.  paper_notes.md, A5, lines 1-7.
-Sharp.  Every node set: the parabola M (x - x_i)(x - x_{i+1}) / 2 on the worst piece, 0 beyond. Every simplex:
-  M (|x - c|^2 - R^2) / 2, which vanishes at all vertices, at the centre of the smallest ball.
+Sharp.  Every node set: +-M (x - x_i)(x - x_{i+1}) / 2 plus the line through +-eps at its two nodes on the worst piece,
+  constant on the other gaps, with its node's value. Every simplex: M (|x - c|^2 - R^2) / 2, which vanishes at all
+  vertices, at the centre of the smallest ball.
 Failure. A kink inside a gap; nodes that disagree; points outside; h_fill in place of r (an obtuse triangle).
 Units.  M in labels per squared input unit; eps in label units; g, t, r in input units.
 """
@@ -34,7 +35,8 @@ from theory.verdict import Check
 CLAIM = Claim(
     id="A5",
     title="Second-order error",
-    statement="|f - g|_inf <= eps + M g^2/8 on the line (largest gap g), eps + M r^2/2 on a simplex (smallest ball r)",
+    statement="|f - g| <= eps + M g^2/8 between nodes of the line (largest gap g), eps (1 + 2t/g) + M t (t + g)/2 on "
+    "an end piece (length t, next gap g), eps + M r^2/2 on a simplex (smallest ball r)",
     hypotheses={
         "bounded curvature": "the gradient of f - g is Lipschitz with constant M on each gap or simplex",
         "agreement at the nodes": "|f - g| <= eps at every node",
@@ -44,7 +46,7 @@ CLAIM = Claim(
     source="Cauchy's remainder; Waldron 1998 on simplices; order in W^k_p cited (Madych-Potter, Narcowich et al.)",
     module="second_order_error",
     abstract="the approximation error falls as the minimum pairwise distance grows",
-    sharp="a parabola on the widest gap; a paraboloid on every simplex",
+    sharp="a parabola on the worst gap or end piece; a paraboloid on every simplex",
     tight=True,
     constants="known: the nodes; assumed of f and g: the curvature M and the agreement eps",
     standing="proved and tight",

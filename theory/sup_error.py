@@ -8,7 +8,7 @@ Hypotheses. H1 the constants hold on all of Omega, in the distance that measures
 Source. Classic (McShane 1934 for the extremal functions; optimal recovery, Sukharev 1978).
 Proof.  paper_notes.md, A1, lines 1-4.
 Sharp.  Every X, node error, Lip f and Lip g: f = eps/2 + Lip f dist(., X), g = -eps/2 - Lip g dist(., X).
-Failure. A slope read off the data alone; a gradient bound on a domain with a slit; the fill distance of a pool.
+Failure. A slope read off the data alone; a gradient bound on an arc; the fill distance of a pool.
 Units.  f, g in label units; Lipschitz constants in labels per input unit; h_fill in input units.
 """
 

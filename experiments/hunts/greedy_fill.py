@@ -21,8 +21,8 @@ from theory.verdict import Check
 class Instance(NamedTuple):
     """num_points of [0,1]^dim, chosen farthest-first from the pool point nearest to `start`.
 
-    half: spread and jittered instead.  line, crowded: on the interval, as in `gapped`.  pool_side: grid points a side,
-    0 for the whole box.  shift, level: as in `drawn_pair`.
+    half, packing: spread and jittered instead, unless pool_side = 0.  line, crowded: on the interval, as in `gapped`.
+    pool_side: grid points a side, 0 for the whole box.  shift, level: as in `drawn_pair`.
     """
 
     form: Literal["cover", "error", "half", "volume", "packing", "line", "crowded"]
@@ -37,33 +37,30 @@ class Instance(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """points: (n, d).  separation: h_min.  pool_fill: at least the fill distance q of the pool."""
+    """points: (n, d).  pool_fill: at least the fill distance q of the pool."""
 
     points: Float[np.ndarray, "n d"]
-    separation: float
     pool_fill: float
 
 
 def farthest_first(instance: Instance) -> Chosen:
-    """Farthest-first from the box itself or from a pool; the last insertion distance is the separation."""
+    """Farthest-first from the box itself or from a pool."""
     dim, side, start = instance.dim, instance.pool_side, np.full((1, instance.dim), instance.start)
     if side == 0:
-        points, reach = start, np.inf
+        points = start
         for _ in range(instance.num_points - 1):
-            cover = covering(points)
-            points, reach = np.concatenate([points, cover.farthest[None]]), cover.fill_distance
-        return Chosen(points, reach, 0.0)
+            points = np.concatenate([points, covering(points).farthest[None]])
+        return Chosen(points, 0.0)
     ticks = np.arange(side, dtype=float)
     grid = np.stack(np.meshgrid(*[ticks] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
     jitter = 0.5 * instance.jitter  # at 1/2 the last column still lies inside
     pool = (grid + jitter * np.random.default_rng(instance.seed).random(grid.shape)) / (side - 0.5)
     chosen = [int(cone_distances(pool, start)[:, 0].argmin())]
-    nearest, reach = cone_distances(pool, pool[chosen])[:, 0], np.inf
+    nearest = cone_distances(pool, pool[chosen])[:, 0]
     for _ in range(instance.num_points - 1):
         chosen.append(int(nearest.argmax()))
-        reach = float(nearest[chosen[-1]])
         nearest = np.minimum(nearest, cone_distances(pool, pool[chosen[-1:]])[:, 0])
-    return Chosen(pool[chosen], reach, (0.5 + jitter) * dim**0.5 / (side - 0.5))
+    return Chosen(pool[chosen], (0.5 + jitter) * dim**0.5 / (side - 0.5))
 
 
 def gapped(instance: Instance) -> Float[np.ndarray, "n 1"]:
@@ -90,12 +87,10 @@ def check(instance: Instance) -> Check:
         return greedy_fill.check_line(
             fill_distance=fill, separation=h, true_separation=h, num_points=count, instance=name
         )
-    if instance.form == "half":
+    points, pool_fill = farthest_first(instance)
+    if instance.form in ("half", "packing") and instance.pool_side > 0:
         points = spread(count, dim, jitter=instance.jitter, seed=instance.seed)
-        table = cone_distances(points, points)[np.triu_indices(count, 1)]
-        fill = covering(points).fill_distance
-        return greedy_fill.check_half(fill_distance=fill, separation=float(table.min()), instance=name)
-    points, h, pool_fill = farthest_first(instance)
+    h = float(cone_distances(points, points)[np.triu_indices(count, 1)].min())
     if instance.form == "volume":
         return greedy_fill.check_volume(
             separation=h, num_points=count, dim=dim, volume=1.0, pool_fill=pool_fill, instance=name
@@ -105,6 +100,8 @@ def check(instance: Instance) -> Check:
             separation=h, num_points=count, dim=dim, volume=1.0, inradius=0.5, instance=name
         )
     cover = covering(points)
+    if instance.form == "half":
+        return greedy_fill.check_half(fill_distance=cover.fill_distance, separation=h, instance=name)
     if instance.form == "cover":
         return greedy_fill.check(fill_distance=cover.fill_distance, separation=h, pool_fill=pool_fill, instance=name)
     pair = drawn_pair(
@@ -149,7 +146,7 @@ HUNT = Hunt(
         Instance("cover", 1, 2, 0, 0.0, 0.5, 0.0, 0.0, 0),
         Instance("cover", 2, 2, 3, 0.0, 0.4, 0.0, 0.0, 0),
         Instance("error", 2, 2, 0, 0.0, 0.5, 0.1, 0.0, 0),
-        Instance("half", 1, 5, 0, 0.0, 0.5, 0.0, 0.0, 0),
+        Instance("half", 1, 5, 8, 0.0, 0.5, 0.0, 0.0, 0),
         Instance("packing", 1, 3, 0, 0.0, 0.0, 0.0, 0.0, 0),
         Instance("line", 1, 4, 0, 0.0, 1.0, 0.3, 0.0, 0),
         Instance("crowded", 1, 4, 0, 0.0, 1.0, 1e-4, 0.0, 0),

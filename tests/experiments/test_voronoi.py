@@ -6,7 +6,7 @@ import pytest
 from experiments.hunts.cubature import integral_floor, midpoints
 from experiments.hunts.lipschitz_pairs import drawn_pair
 from experiments.hunts.spread import spread
-from experiments.hunts.voronoi import covering, interval_cells, polygon_cells
+from experiments.hunts.voronoi import covering, hat_integral, interval_cells, polygon_cells
 
 
 def shoelace(polygon):
@@ -48,6 +48,25 @@ def test_covering_in_closed_form():
     corner = covering(np.array([[0.0, 0.0]]))
     assert corner.mean_distance == pytest.approx(2.0 * centre.mean_distance, rel=1e-14)
     assert covering(np.array([[0.0], [1.0]])).mean_distance == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("dim", "count"), [(1, 1), (1, 6), (2, 1), (2, 7)])
+@pytest.mark.parametrize("reach", [0.07, 0.3, 2.0])
+def test_hat_integral_against_a_grid(dim, count, reach):
+    points = np.random.default_rng(count).random((count, dim))
+    ticks = (np.arange(1000) + 0.5) / 1000
+    grid = np.stack(np.meshgrid(*[ticks] * dim), axis=-1).reshape(-1, dim)
+    nearest = np.min([np.linalg.norm(grid - point, axis=1) for point in points], axis=0)
+    assert hat_integral(points, reach) == pytest.approx(np.maximum(reach - nearest, 0.0).mean(), rel=3e-4)
+    assert hat_integral(points, 2.0) == pytest.approx(2.0 - covering(points).mean_distance, rel=1e-13)
+
+
+def test_hat_integral_in_closed_form():
+    """A whole cone, a half and a quarter of one: V_d R^(d+1) / (d+1)."""
+    for x, share in ((0.5, 1.0), (0.0, 0.5)):
+        assert hat_integral(np.array([[x]]), 0.3) == pytest.approx(share * 0.09, rel=1e-14)
+        assert hat_integral(np.array([[x, 0.5]]), 0.3) == pytest.approx(share * np.pi * 0.009, rel=1e-13)
+        assert hat_integral(np.array([[x, 0.0]]), 0.3) == pytest.approx(share * np.pi * 0.0045, rel=1e-13)
 
 
 def test_covering_refuses_duplicates_and_more_coordinates():

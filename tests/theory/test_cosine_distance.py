@@ -63,7 +63,8 @@ def test_is_attained_at_every_angle(angle):
     end = fan(angle, 0.0, -angle, lengths=(1.0, 7.0, 0.01))
     dispersion = check_dispersion(middle, np.array([0, 1]), optimum=wide)
     cover = check_cover(end, np.array([0]), optimum=narrow)
-    for found in (dispersion, cover):
+    outside = check_cover(end[[0, 2]], np.array([0]), optimum=narrow)  # the middle may be the centre, not be chosen
+    for found in (dispersion, cover, outside):
         assert judge(found) is Verdict.HOLDS
         assert slack_log10(found) == pytest.approx(0.0, abs=1e-10)
 
@@ -151,8 +152,9 @@ def test_invariances_and_limits():
     np.testing.assert_array_equal(farthest_first(7.0 * normalised(pool), 12), order)  # equal lengths are enough
     assert [doubled_angle(d) for d in (0.0, 1.0, 1.7, 2.0)] == [0.0, 2.0, 2.0, 2.0]
     assert all(doubled_angle(1.0 - math.cos(a)) == pytest.approx(1.0 - math.cos(2 * a)) for a in (0.1, 0.7, 1.5))
-    right_angle = check_dispersion(fan(0.0, math.pi / 2, -math.pi / 2) + 0.0, np.array([0, 1]), optimum=2.0)
-    assert judge(right_angle) in (Verdict.VACUOUS, Verdict.HOLDS)
+    cross = np.array([[1.0, 0.0], [0.0, 3.0], [0.0, -1.0]])  # D = 1 exactly
+    assert judge(check_dispersion(cross, np.array([0, 1]), optimum=2.0)) is Verdict.VACUOUS
+    assert judge(check_dispersion(fan(0.0, 1.57, -1.57), np.array([0, 1]), optimum=1.9)) is Verdict.HOLDS
     obtuse = check_dispersion(fan(0.0, 2.0), np.array([0, 1]), optimum=1.0 - math.cos(2.0))
     assert judge(obtuse) is Verdict.VACUOUS
 
@@ -202,7 +204,7 @@ def test_proof_lines_on_a_networks_gradients_1_to_3(gradients):
 
 
 def test_proof_lines_on_a_networks_gradients_4_to_6(gradients):
-    """Twice the angle: phi; pairs of any k vectors against the chosen; the relaxed triangle inequality by chords."""
+    """Twice the angle: phi; any k vectors, any k directions as centres; the relaxed triangle inequality by chords."""
     unit = normalised(gradients)
     order = farthest_first(unit, 24)
     rng = np.random.default_rng(2)
@@ -214,8 +216,10 @@ def test_proof_lines_on_a_networks_gradients_4_to_6(gradients):
             others = rng.choice(24, k, replace=False)
             assert min(cosine_distance(unit[a], unit[b]) for a, b in combinations(others, 2)) <= phi + 1e-12
             cover = max(min(cosine_distance(x, unit[s]) for s in order[:k]) for x in unit)
-            radius = max(min(cosine_distance(x, unit[s]) for s in others) for x in unit)
-            assert cover <= doubled_angle(radius) + 1e-12
+            between = unit[others] + unit[rng.choice(24, k)]  # directions that no vector of the pool has
+            for centres in (unit[others], between):
+                radius = max(min(cosine_distance(x, centre) for centre in centres) for x in unit)
+                assert cover <= doubled_angle(radius) + 1e-12
     for a, b, c in combinations(range(12), 3):  # line 6
         to_middle = math.fsum((unit[a] - unit[b]) ** 2) + math.fsum((unit[b] - unit[c]) ** 2)
         assert math.fsum((unit[a] - unit[c]) ** 2) <= 2.0 * to_middle + 1e-14

@@ -204,6 +204,10 @@ def test_invariances_and_limits_of_the_line():
     assert np.all(np.diff(ceiling) < 0)  # the guarantee falls as the separation grows, at fixed N
     assert ceiling[0] == 1.0 and ceiling[-1] == pytest.approx(0.125)
     np.testing.assert_allclose(line_fill_ceiling(3 * h, 5, length=3.0), 3 * ceiling, rtol=1e-14)
+    for count in (3, 4, 9):
+        assert np.all(np.diff(line_fill_ceiling(np.linspace(0.0, 1.0 / (count - 1), 41), count)) < 0)
+    pair = np.asarray(line_fill_ceiling(np.array([0.0, 0.25, 0.5, 0.75, 1.0]), 2))
+    np.testing.assert_array_equal(pair, [1.0, 0.75, 0.5, 0.5, 0.5])  # two points: it stays at l/2
 
 
 def test_verdicts():

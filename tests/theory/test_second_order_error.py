@@ -49,7 +49,7 @@ def test_random_instances_are_applicable_and_reach_equality():
     ],
 )
 def test_is_attained_by_a_parabola_on_the_worst_piece(interval, node_error, worst, point):
-    """M (x - a)(x - b) / 2 plus eps at a and b with the signs that help; 0 on the other gaps."""
+    """M (x - a)(x - b) / 2 plus eps at a and b with the signs that help; constant on the other gaps."""
     a, b = worst
     curve = abs(3.0 * (point - a) * (point - b) / 2)
     lift = node_error * (abs(point - a) + abs(point - b)) / (b - a)
@@ -93,7 +93,7 @@ def test_fails_without_agreement_at_the_nodes():
 
 @pytest.mark.parametrize("outside", [1.3, 3.0])
 def test_fails_without_point_between_the_nodes(outside):
-    """The parabola through 0 and 1 is within M/8 between them and beyond it from x = 1.2 on."""
+    """The parabola through 0 and 1 is within M/8 between them and beyond it from x = 1.21 on."""
     error = outside * (outside - 1.0) / 2
     margins = {"point between the nodes": 1.0 - outside}
     on_line = check_line(error, np.array([0.0, 1.0]), (0.0, 1.0), curvature=1.0, margins=margins)
@@ -208,13 +208,26 @@ def test_proof_lines_on_a_trained_network_1_to_3(network):
 
 
 def test_proof_lines_on_a_trained_network_4(network):
-    """An affine function within eps at a and b is within eps between, eps (1 + 2t/g) at distance t outside."""
-    value, _ = network
-    errors = np.abs(value(np.array([[0.0, 0.0], [1.0, 0.0]])))
-    eps = errors.max()
-    t = np.linspace(0.0, 3.0, 50)
-    outside = np.abs(errors[0] + t * (errors[0] + errors[1]))  # the signs that differ
-    assert np.all(outside <= eps * (1 + 2 * t) + 1e-15)
+    """u = network - constant, l affine with l = u at a and b: u - l bends as u does, |l| <= eps between and
+    eps (1 + 2t/g) at distance t outside; equality where u(a) = -u(b); and |u| stays below both parts together.
+    """
+    value, curvature = network
+    x = np.linspace(-2.0, 2.0, 4001)
+    line = value(np.column_stack([x, np.zeros_like(x)]))
+    for a, b in [(1000, 2200), (1900, 2100), (2500, 3900)]:
+        inside, gap = (x >= x[a]) & (x <= x[b]), x[b] - x[a]
+        t = np.maximum(np.maximum(x[a] - x, x - x[b]), 0.0)
+        for constant, attained in ((0.5 * (line[a] + line[b]), True), (line[a] - 0.1, False)):
+            u = line - constant
+            eps = max(abs(u[a]), abs(u[b]))
+            affine = np.polynomial.Polynomial.fit(x[[a, b]], u[[a, b]], 1)(x)
+            np.testing.assert_allclose(np.diff(u - affine, 2), np.diff(u, 2), atol=1e-13)
+            assert np.abs(affine[inside]).max() == pytest.approx(eps, rel=1e-12)
+            assert np.all(np.abs(affine) <= eps * (1 + 2 * t / gap) * (1 + 1e-12))
+            if attained:
+                np.testing.assert_allclose(np.abs(affine[~inside]), eps * (1 + 2 * t / gap)[~inside], rtol=1e-11)
+            bound = float(line_bound(x[[a, b]], (-2.0, 2.0), curvature=curvature, node_error=eps))
+            assert np.abs(u).max() <= bound * (1 + 1e-12)
 
 
 def test_proof_lines_on_a_trained_network_5_to_7(network):
