@@ -9,8 +9,8 @@ Hypotheses. H1 the points are independent. H2 they lie in [0,1]^d (packing: in O
 Source. Reconstruction: birthday problem on a grid; the packing form by Motzkin and Straus's 1965 symmetrisation.
 Proof.  paper_notes.md, S3, lines 1-7.
 Sharp.  Packing: equality for the uniform law on M such points, for every Omega, N and t, and for a density around
-  them. Cells: equality where m = M, that is d = 1 and t < 1; d = 2 and 1/sqrt(2) <= t < 1; d = 3 and
-  sqrt(3)/2 <= t < 1. Exponential: ratio at least 1 - 1/m^2 for N = 2.
+  them. Cells: equality where m = M, for instance d = 1 and t < 1; d = 2 and 1/sqrt(2) <= t < 1 (corners) or
+  sqrt(2)/3 <= t < 1/2 (3 x 3 grid); d = 3 and sqrt(3)/2 <= t < 1. Exponential, quantile: at least 1 - 1/m^2 for N = 2.
 Failure. A law of its own for each point (H3); draws without replacement (H1); a law on a larger cube (H2).
 Units.  t, h_min in the cube's side; everything else is a number.
 """
@@ -128,6 +128,33 @@ def check_packing(
         sense="<=",
         bound=bound,
         rounding=rounding + 2.0 * num_points * _EPS * bound,
+    )
+
+
+def check_quantile(
+    probability: float,
+    failure_probability: float,
+    num_points: int,
+    *,
+    dim: int,
+    inside: float = 0.0,
+    rounding: float = 0.0,
+    instance: str = "sample",
+) -> Check:
+    """Hold P(h_min > separation_ceiling(failure_probability, num_points)), or a lower bound on it, against that delta.
+
+    probability: of h_min above the real sqrt(d)/k, which the float rounds.  Other arguments as in `check`.  A few eps
+    in N(N-1)/(2 log(1/delta)) are as many in log(delta).
+    """
+    return Check(
+        claim=CLAIM.id,
+        inequality="quantile",
+        instance=instance,
+        measured=probability,
+        sense="<=",
+        bound=failure_probability,
+        rounding=rounding + 8.0 * _EPS * failure_probability * (1.0 - math.log(failure_probability)),
+        margins={"points in the cube": inside},
     )
 
 

@@ -3,15 +3,16 @@
 Statement. F_t(x) = x + t b(x), b any function whatever (a branch W sigma(V x), attention, ...), x_1..x_N distinct
 points of R^n, a_ij = |x_i - x_j| / |b(x_i) - b(x_j)|.
   collapse  at most N(N-1)/2 values of t merge any two points; so images stay distinct for all but finitely many t, and
-            layer by layer in a chain for almost every vector of scales.
+            in a chain whose branches are Borel functions for almost every vector of scales.
   scale     t uniform on [0, S], 0 < delta: the probability that some pair's distance shrinks by a factor below delta is
               <= sum_{i<j} (min(S, (1+delta) a_ij) - (1-delta)_+ a_ij)_+ / S <= N(N-1) delta / (1+delta),
-            the last free of b, S, n. L layers with independent scales: at most L times that in some layer, so
-            h_min(F_L o..o F_1(X)) >= delta^L h_min(X) otherwise.
+            the last free of b, S, n. L layers with independent scales and Borel branches: at most L times that in some
+            layer, so h_min(F_L o..o F_1(X)) >= delta^L h_min(X) otherwise.
   Gaussian  F(x) = x + W s(x), s any function, W (n, hidden) with independent N(0, tau^2) entries, delta < 1: it is
               <= N(N-1)/2 c_n (delta/(1-delta))^n,  c_n = (n/(2e))^(n/2) / Gamma(n/2+1) <= 1/sqrt(pi n),
             whatever tau and s.
 Hypotheses. H1 the skip connection. H2 distinct points. H3 the scale (the weights) drawn independently of points and b.
+  One layer asks nothing of b; a chain that it is Borel in every layer but the first, so that its events are measurable.
 Source. Reconstruction; triangle inequality, density of a Gaussian on a small ball.
 Proof.  paper_notes.md, N4, lines 1-7.
 Sharp.  Collapse: n = 1, all -(x_i - x_j)/(b(x_i) - b(x_j)) different. Scale: N = 2, b(x_i) - b(x_j) parallel to

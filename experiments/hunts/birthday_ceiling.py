@@ -2,6 +2,7 @@
 
 Atoms at x_1..x_n with weights p: N! times the sum over all N-sets of atoms pairwise more than t apart of prod p.
 Densities: the N-fold integral of the sampling law's hunt. Equality: equal weights on a grid just wider than t.
+Quantile: t is the ceiling of a delta; the probability that h_min exceeds a hair more than t is a lower bound.
 """
 
 import math
@@ -25,8 +26,9 @@ from theory.verdict import Check
 _CELLS = 64
 _GRIDS = ((1, 4), (1, 8), (2, 2), (2, 3), (3, 2))  # (dimension, atoms an axis)
 _LEAST_WEIGHT = 0.01
+_HAIR = 1.0 + 1e-12  # atoms exactly t apart are not more than t apart, whichever way t = sqrt(d)/k is rounded
 
-Form = Literal["packing", "cells", "exponential"]
+Form = Literal["packing", "cells", "exponential", "quantile"]
 Law = Literal["grid", "scattered", "steps", "bumps"]
 
 
@@ -34,7 +36,8 @@ class Instance(NamedTuple):
     """A law and t.  grid, scattered: atoms of these weights; t = closeness times the grid's spacing.
 
     steps, bumps: a density on 64 cells of [0,1] (dim is ignored), the weights on equal intervals that fill it, or on
-    single cells that are evenly spaced; t is rounded to whole cells.
+    single cells that are evenly spaced; t is rounded to whole cells.  quantile: t is the ceiling
+    of `failure_probability`.
     """
 
     form: Form
@@ -89,10 +92,22 @@ def density(instance: Instance) -> Float[np.ndarray, " cells"]:
     return heights / heights.mean()
 
 
+def failure_probability(instance: Instance) -> float:
+    """delta of the quantile form: exp(-N(N-1)/2 (t/sqrt(d))^d), t = closeness times the spacing."""
+    dim = 1 if instance.law in ("steps", "bumps") else instance.dim
+    side = instance.closeness / (instance.per_axis - 1) / math.sqrt(dim)
+    return math.exp(-0.5 * instance.num_points * (instance.num_points - 1) * side**dim)
+
+
 def separation(instance: Instance) -> float:
     """t: of densities a whole number of cells, so that the integral is exact."""
     t = instance.closeness / (instance.per_axis - 1)
-    return t if instance.law in ("grid", "scattered") else max(1, math.floor(t * _CELLS)) / _CELLS
+    whole = instance.law in ("steps", "bumps")
+    if instance.form == "quantile":
+        dim = 1 if whole else instance.dim
+        t = birthday_ceiling.separation_ceiling(failure_probability(instance), instance.num_points, dim=dim) * _HAIR
+        return math.ceil(t * _CELLS) / _CELLS if whole else t  # up: a lower bound on the probability
+    return max(1, math.floor(t * _CELLS)) / _CELLS if whole else t
 
 
 def check(instance: Instance) -> Check:
@@ -111,6 +126,16 @@ def check(instance: Instance) -> Check:
     if form == "packing":
         return birthday_ceiling.check_packing(
             probability, num_points, capacity=capacity, rounding=rounding, instance=repr(instance)
+        )
+    if form == "quantile":
+        return birthday_ceiling.check_quantile(
+            probability,
+            failure_probability(instance),
+            num_points,
+            dim=dim,
+            inside=inside,
+            rounding=rounding,
+            instance=repr(instance),
         )
     return birthday_ceiling.check(
         probability,
@@ -134,10 +159,12 @@ def log_ratio(instance: Instance) -> Float[Array, ""]:
     capacity = int(sizes.max()) if instance.form == "packing" else birthday_ceiling.cells(t, instance.dim)
     log_weights = jnp.log(jnp.asarray(instance.weights)) - jnp.log(jnp.sum(jnp.asarray(instance.weights)))
     log_products = jnp.asarray(separated[sizes == instance.num_points], float) @ log_weights
-    ceiling = (
-        birthday_ceiling.exponential_ceiling if instance.form == "exponential" else birthday_ceiling.birthday_ceiling
-    )
-    bound = ceiling(instance.num_points, capacity)
+    if instance.form == "quantile":
+        bound = failure_probability(instance)
+    elif instance.form == "exponential":
+        bound = birthday_ceiling.exponential_ceiling(instance.num_points, capacity)
+    else:
+        bound = birthday_ceiling.birthday_ceiling(instance.num_points, capacity)
     return jax.nn.logsumexp(log_products) + math.log(math.factorial(instance.num_points) / bound)
 
 
@@ -151,16 +178,22 @@ def _drawn(
     return Instance(form, law, dim, per_axis, num_points, closeness, tuple(weights.tolist()), seed)
 
 
-def _equal(form: Form, law: Law, dim: int, per_axis: int, num_points: int) -> Instance:
+def _equal(form: Form, law: Law, dim: int, per_axis: int, num_points: int, *, closeness: float = 0.95) -> Instance:
     """Equal weights; 0.95 / 3 leaves room for bumps one cell wide."""
-    return Instance(form, law, dim, per_axis, num_points, 0.95, (1.0,) * per_axis**dim, 0)
+    return Instance(form, law, dim, per_axis, num_points, closeness, (1.0,) * per_axis**dim, 0)
+
+
+def _quantile(dim: int, per_axis: int, num_points: int) -> Instance:
+    """delta a hair above the exponential of per_axis^dim cells: t = sqrt(dim)/per_axis, below the grid's spacing."""
+    closeness = (per_axis - 1) * math.sqrt(dim) / per_axis / _HAIR
+    return _equal("quantile", "grid", dim, per_axis, num_points, closeness=closeness)
 
 
 HUNT = Hunt(
     claim="S3",
     instances=st.builds(
         _drawn,
-        form=st.sampled_from(("packing", "cells", "exponential")),
+        form=st.sampled_from(("packing", "cells", "exponential", "quantile")),
         law=st.sampled_from(("grid", "scattered", "steps", "bumps")),
         grid=st.sampled_from(_GRIDS),
         num_points=st.integers(2, 4),
@@ -174,9 +207,14 @@ HUNT = Hunt(
         _equal("cells", "grid", 1, 4, 3),
         _equal("cells", "bumps", 1, 4, 3),
         _equal("cells", "grid", 2, 2, 4),
+        _equal("cells", "grid", 2, 3, 4),
         _equal("cells", "grid", 3, 2, 4),
         _equal("packing", "grid", 2, 3, 4),
         _equal("exponential", "grid", 1, 8, 2),
+        _equal("exponential", "grid", 2, 3, 2),
+        _quantile(1, 8, 2),
+        _quantile(2, 3, 2),
+        _quantile(3, 2, 3),
     ),
     ascent=Ascent(ratio=log_ratio, box={"weights": (_LEAST_WEIGHT, 1.0)}),
 )

@@ -1,7 +1,9 @@
 """Hunt for residual layers more degenerate than N1 allows: random, tied (W = -V^T) and diagonal weights, in chains.
 
 The singular scales are counted by sign changes of det(I + t A), A = W D V, at scales t where the sign is certain: a
-rigorous lower bound on their number, whatever the eigenvalue routine that proposed where to look.
+rigorous lower bound on their number. The scales lie between the eigenvalues' -1/lambda and on a fixed grid, so a wrong
+eigenvalue cannot hide a root of the grid. What can be caught is a rank above min(hidden, n): for hidden >= n the
+ceiling is the degree of a polynomial in t, and more sign changes would be a fault of the arithmetic.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,6 +29,9 @@ VALUES: dict[Activation, Callable[..., np.ndarray]] = {
     "sin": np.sin,
     "relu": lambda z: np.maximum(z, 0.0),
 }
+
+_GRID = 1.0 / np.linspace(-1.0, 1.0, 24)
+"""Scales in units of 1/|A|, within which none is singular: their inverses are evenly spaced, and none is 0."""
 
 
 class Layer(NamedTuple):
@@ -79,19 +84,23 @@ def branch_jacobians(layer: Layer, points: Float[np.ndarray, "N n"]) -> Float[np
 def certain_sign_changes(branch: Float[np.ndarray, "n n"]) -> int:
     """A lower bound on the number of real t with det(I + t A) = 0: sign changes at certified scales.
 
-    Scales between and beyond the candidates -1/lambda.  The sign of det(I + t A) is certain where the least singular
-    value exceeds 1e-10 of the entries' size, ten thousand times what rounding can move it.
+    Scales between and beyond the candidates -1/lambda, and a grid that knows no eigenvalue.  The sign of det(I + t A)
+    is certain where the least singular value, at least 1/|inverse|, exceeds 1e-10 of the entries' size, ten thousand
+    times what rounding can move it.
     """
     eigenvalues = np.linalg.eigvals(branch)
     size = float(np.linalg.norm(branch))
+    if size == 0.0:
+        return 0
     real = eigenvalues.real[(np.abs(eigenvalues.imag) <= 1e-9 * size) & (np.abs(eigenvalues) > 1e-9 * size)]
     roots = np.sort(-1.0 / real)
-    if roots.size == 0:
-        return 0
-    scales = np.concatenate([[2.0 * min(roots[0], -1.0)], 0.5 * (roots[1:] + roots[:-1]), [2.0 * max(roots[-1], 1.0)]])
+    outside = 2.0 * np.array([roots.min(initial=-1.0), roots.max(initial=1.0)])
+    scales = np.sort(np.concatenate([outside, 0.5 * (roots[1:] + roots[:-1]), _GRID / size]))
     table = np.eye(len(branch)) + scales[:, None, None] * branch
-    certain = np.linalg.svd(table, compute_uv=False)[:, -1] > 1e-10 * (1.0 + np.abs(scales) * size)
-    signs = np.linalg.slogdet(table[certain])[0]
+    signs = np.linalg.slogdet(table)[0]
+    regular = signs != 0.0  # no pivot is exactly 0, or there is no inverse to ask
+    inverses = np.linalg.norm(np.linalg.inv(table[regular]), axis=(1, 2))
+    signs = signs[regular][inverses * (1.0 + np.abs(scales[regular]) * size) < 1e10]
     return int(np.sum(signs[1:] != signs[:-1]))
 
 

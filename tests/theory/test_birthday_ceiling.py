@@ -21,10 +21,12 @@ from theory.birthday_ceiling import (
     cells,
     check,
     check_packing,
+    check_quantile,
     exponential_ceiling,
     separation_ceiling,
 )
 from theory.confidence import binomial_interval
+from theory.packing_ceiling import plane_ceiling
 from theory.verdict import Verdict, judge, slack_log10
 
 
@@ -48,7 +50,11 @@ def test_holds_on_random_instances(instance):
 def test_the_hunt_reaches_equality():
     report = search(HUNT._replace(ascent=None), examples=60, seed=0)
     assert report.violation is None and report.applicable >= 50
-    assert report.smallest_slack_log10 is not None and abs(report.smallest_slack_log10) < 1e-12
+    slack = {found.inequality: found.slack_log10 for found in report.tightest}
+    assert slack["cells"] == pytest.approx(0.0, abs=1e-12) == slack["packing"]
+    # nine atoms, two points: (1 - 1/9) e^(1/9)
+    expected = -math.log10((1 - 1 / 9) * math.exp(1 / 9))
+    assert slack["exponential"] == pytest.approx(expected) and slack["quantile"] == pytest.approx(expected)
 
 
 def test_the_hunt_climbs_from_uneven_weights():
@@ -86,7 +92,9 @@ def test_holds_on_samples(dim, shape):
 # 2. Attained
 
 
-@pytest.mark.parametrize("dim, t", [(1, 0.07), (1, 0.2), (1, 0.3334), (2, 0.75), (2, 0.99), (3, 0.87), (3, 0.99)])
+@pytest.mark.parametrize(
+    "dim, t", [(1, 0.07), (1, 0.2), (1, 0.3334), (2, 0.75), (2, 0.99), (2, 0.4715), (2, 0.499), (3, 0.87), (3, 0.99)]
+)
 @pytest.mark.parametrize("num_points", [2, 4])
 def test_is_attained_by_equal_atoms(dim, t, num_points):
     """m points pairwise more than t apart exist, so the product (1)(1 - 1/m)... is the probability itself."""
@@ -118,6 +126,26 @@ def test_is_attained_on_other_domains_with_their_packing_number():
     exact = float(clique_probability([Fraction(1, 7)] * 7, apart, 3))
     found = check_packing(exact, 3, capacity=7)
     assert judge(found) is Verdict.HOLDS and slack_log10(found) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_is_attained_in_the_plane_by_at_most_three_cells_an_axis():
+    """k = ceil(sqrt(2)/t) >= 4: by Oler's inequality (S4) fewer than k^2 points of the square are more than t apart."""
+    for k in range(4, 100):
+        assert plane_ceiling(k**2, area=1.0, perimeter=4.0) < math.sqrt(2) / k
+    assert plane_ceiling(9, area=1.0, perimeter=4.0) > 0.5 > math.sqrt(2) / 3
+
+
+@pytest.mark.parametrize("dim, per_axis", [(1, 7), (2, 3), (3, 2)])
+def test_how_loose_the_quantile_is(dim, per_axis):
+    """delta at the exponential of m cells: equal atoms on the grid reach delta (1 - 1/m) e^(1/m) for N = 2."""
+    m = per_axis**dim
+    delta = math.exp(-1 / m) * (1 + 1e-12)
+    t = separation_ceiling(delta, 2, dim=dim)
+    assert t == pytest.approx(math.sqrt(dim) / per_axis) and t < 1 / (per_axis - 1)
+    found = check_quantile(1 - 1 / m, delta, 2, dim=dim)
+    assert judge(found) is Verdict.HOLDS
+    assert slack_log10(found) == pytest.approx(-math.log10(1 - 1 / m) - 1 / m / math.log(10), abs=1e-9)
+    assert judge(check_quantile(1 - 1 / m, delta**1.15, 2, dim=dim)) is Verdict.VIOLATED
 
 
 def test_how_loose_the_exponential_is():

@@ -81,6 +81,30 @@ def test_is_attained_gaussian_as_the_shrinkage_vanishes(dim):
     assert density * volume / gaussian_bound(shrinkage, 2, dim=dim) == pytest.approx(1.0, abs=2 * dim * shrinkage)
 
 
+@pytest.mark.parametrize(
+    ("dim", "expected"),
+    [
+        (2, {1: (0.591, 1.0), 4: (0.286, 0.949), 16: (0.0732, 0.775), 64: (0.0139, 0.563)}),
+        (8, {1: (0.853, 1.01), 4: (0.787, 1.08), 16: (0.784, 1.34), 64: (1.09, 2.21)}),
+    ],
+)
+def test_how_loose_the_guarantee_is_in_depth(dim, expected):
+    """2000 networks: 5% quantile and median of h_min after over h_min before, the table of the notes."""
+    num_points, hidden, networks, rng = 6, 4, 2000, np.random.default_rng(0)
+    first, second = np.triu_indices(num_points, 1)
+    points = rng.standard_normal((networks, num_points, dim))
+    start = np.linalg.norm(points[:, first] - points[:, second], axis=2).min(axis=1)
+    for depth in range(1, 65):
+        inner = rng.standard_normal((networks, dim, hidden)) / np.sqrt(dim)
+        outer = rng.standard_normal((networks, hidden, dim)) / np.sqrt(hidden)
+        points = points + rng.random((networks, 1, 1)) * np.tanh(points @ inner) @ outer
+        if depth in expected:
+            kept = np.linalg.norm(points[:, first] - points[:, second], axis=2).min(axis=1) / start
+            low, median = np.quantile(kept, [0.05, 0.5])
+            assert (low, median) == pytest.approx(expected[depth], rel=0.02)
+            assert low > 30 * shrinkage_at(0.05 / depth, num_points) ** depth  # holds with probability 95% at least
+
+
 # 3. Fails without each hypothesis
 
 

@@ -65,7 +65,8 @@ def test_is_attained_conditioning():
     jacobian = np.eye(5) - 0.7 * inner.T @ (0.8 * inner)
     smallest = np.linalg.svd(jacobian, compute_uv=False)[-1]
     found = check_conditioning(float(smallest), 0.7, outer_norm=1.0, inner_norm=1.0, slope=0.8, dim=5)
-    assert judge(found) is Verdict.HOLDS and abs(slack_log10(found)) < 1e-14
+    slack = slack_log10(found)
+    assert judge(found) is Verdict.HOLDS and slack is not None and abs(slack) < 1e-14
 
 
 # 3. Fails without each hypothesis
@@ -81,12 +82,31 @@ def test_fails_without_skip_connection():
 
 
 def test_fails_without_differentiability():
-    """x + t |x| folds at 0 for every t > 1: -s and s (t-1)/(t+1) have one image, however small s."""
+    """x + t |x| at 0: no Jacobian; its generalised one, between the slopes 1 - t and 1 + t, holds 0 for every t >= 1.
+
+    With it goes what a nonsingular Jacobian of a C^1 layer gives, local injectivity: s (t-1)/(t+1) has the image of -s.
+    """
+    s, singular = 1e-3, 0
+    for t in SCALES:
+
+        def layer(x, t=t):
+            return x + t * abs(x)
+
+        assert layer(s * (t - 1) / (t + 1)) == pytest.approx(layer(-s), abs=1e-15)
+        singular += int(jax.grad(layer)(-s) <= 0.0 <= jax.grad(layer)(s))
+    assert breaks(check_count(singular, 1, hidden=1, dim=1, differentiable=False), "differentiability")
+
+
+def test_fails_without_differentiability_in_a_chain():
+    """x + W_1 relu(-x), then x + W_2 relu(x - 1), at x = 1: on the kink for every W_1, a fold for every W_2 < -1."""
+    near = 1 + np.array([-1e-3, 0.0, 1e-3])
     folded = 0
-    for t in SCALES[1:]:
-        s = 1e-3
-        left, right = -s, s * (t - 1) / (t + 1)
-        folded += int(abs((left + t * abs(left)) - (right + t * abs(right))) < 1e-15)
+    for first, second in np.random.default_rng(0).uniform(-3.0, -1.1, (100, 2)):
+        inputs = near + first * np.maximum(-near, 0.0)
+        assert inputs[1] - 1 == 0.0  # the pre-activation, whatever W_1
+        images = inputs + second * np.maximum(inputs - 1, 0.0)
+        folded += int(images[0] < images[1] > images[2])
+    assert folded == 100
     assert breaks(check_count(folded, 1, hidden=1, dim=1, differentiable=False), "differentiability")
 
 
@@ -111,7 +131,7 @@ def test_fails_without_narrow_hidden_layer():
     assert smallest == [0.0, 0.0, 0.0, 1.0, 1.0]
     assert breaks(check_no_skip(1.0, hidden=4, dim=4, jacobian_norm=1.0), "narrow hidden layer")
     assert judge(check_no_skip(0.0, hidden=3, dim=4, jacobian_norm=1.0)) is Verdict.HOLDS
-    assert judge(check_no_skip(1e-3, hidden=3, dim=4, jacobian_norm=1.0)) is Verdict.VIOLATED
+    assert judge(check_no_skip(1e-13, hidden=3, dim=4, jacobian_norm=1.0)) is Verdict.VIOLATED
 
 
 def test_fails_on_the_exceptional_set():
@@ -139,7 +159,16 @@ def test_invariances_and_limits_counts():
     assert certain_sign_changes(symmetric) == 3
     assert [certain_sign_changes(a) for a in (rotation, nilpotent, np.zeros((2, 2)))] == [0, 0, 0]
     assert certain_sign_changes(np.eye(2)) == 0
+    found = certain_sign_changes(symmetric)  # as if of hidden width 2, which allows rank 2
+    assert judge(check_count(found, 1, hidden=2, dim=4)) is Verdict.VIOLATED
     assert singular_scales_ceiling(5, hidden=8, dim=3) == 15 and singular_scales_ceiling(5, hidden=2, dim=3) == 10
+
+
+def test_invariances_and_limits_of_a_blind_eigenvalue_routine(monkeypatch):
+    """The grid alone, in units of 1/|A|, tells the roots -1/3, 1/2 and -1 apart, whatever the unit."""
+    monkeypatch.setattr(np.linalg, "eigvals", lambda branch: np.zeros(len(branch)))
+    for unit in (1e-3, 1.0, 1e3):
+        assert certain_sign_changes(unit * np.diag([3.0, -2.0, 1.0, 0.0])) == 3
 
 
 def test_invariances_and_limits_conditioning():
