@@ -238,6 +238,7 @@ def check_pl_containment(instance: Prefix, run: ModelRun) -> Check:
     return pl_containment.check(
         inequality=instance.part,
         path_length=float(run.step_lengths[:steps].sum()),
+        largest_distance=float(run.displacement[: steps + 1].max()),
         initial_loss=float(run.losses[0]),
         final_loss=float(run.losses[steps]),
         num_steps=steps,
@@ -261,6 +262,6 @@ CHECKS: dict[str, tuple[tuple[str, ...], Callable[[Prefix, ModelRun], Check]]] =
     "G1": (("upper", "lower", "rate", "product"), check_descent_product),
     "G3": (("containment", "path length", "gradient", "decrease"), check_finite_horizon),
     "G4": (("containment",), check_dissipative_containment),
-    "G5": (("path length", "rate"), check_pl_containment),
+    "G5": (("containment", "path length", "rate"), check_pl_containment),
 }
 """The claims searched on any model, each with the parts an instance may ask for."""

@@ -1,9 +1,10 @@
 """Dissipative containment: if the gradient points inwards on one shell, gradient descent never gets past that shell.
 
-Statement. c any centre, R > 0, |grad L| <= G on the ball B(c, R), |theta_0 - c| <= R, and
+Statement. c any centre, R >= 0, |grad L| <= G on the ball B(c, R), |theta_0 - c| <= R, and
   <theta - c, grad L(theta)> >= (eta/2) |grad L(theta)|^2   for R < |theta - c| <= R + eta G.
-Then |theta_s - c| <= R + eta G for every s, without end. Nothing is asked of the loss beyond the shell, nor any
-smoothness anywhere: `grad L` may be any vector field.
+Then |theta_s - c| <= R + eta G for every s, without end, and no step from the shell leads outwards,
+|theta_{s+1} - c| <= |theta_s - c|. Nothing is asked of the loss beyond the shell, nor any smoothness anywhere: `grad L`
+may be any vector field.
   Homogeneous models. f(t theta) = t^p f(theta) for t > 0 gives, for L = (1/2N) |f - y|^2,
   <theta, grad L> = (p/N) (|f|^2 - <f, y>) >= -p |y|^2 / (4N),
   so outside the ball |f - y/2| <= |y|/2 of outputs the loss pushes parameters inwards, and inside never hard outwards.
@@ -12,7 +13,7 @@ Hypotheses. H1 the start lies in the ball. H2 the inequality on the shell. H3 |g
 Source. Reconstruction; the one-step computation is Fejer's, Euler's identity is classic.
 Proof.  paper_notes.md, G4, lines 1-5.
 Sharp.  A slope -G up to R - delta and inward from R on, started at R - delta: R - delta + eta G; equality for fields
-  that turn at R. Second part: f = y/2.
+  that turn at R. A step from the shell: a field with equality in H2. Second part: f = y/2.
 Failure. L = exp(-theta): the minimum at infinity is approached for ever (H2). L = theta^2/2 with eta > 2 (H2).
 Units.  eta G in parameter units; <theta, grad L> in loss units.
 """
@@ -42,7 +43,7 @@ CLAIM = Claim(
     source="one step of |theta - c|^2 and induction; Euler's identity for homogeneous models",
     module="dissipative_containment",
     abstract="gradient descent converges beyond the kernel regime, without Lipschitz smoothness of the loss",
-    sharp="a slope -G that turns at R, started there; second part: f = y/2",
+    sharp="a slope -G that turns at R, started there; a step with equality in the shell; second part: f = y/2",
     tight=True,
     constants="to be found for the loss at hand: R and G; known: step size, degree and labels",
     standing="conditional",
@@ -107,6 +108,25 @@ def check(
             "gradient bound": gradient_margin,
         },
         vacuous=math.isinf(bound),
+    )
+
+
+def check_step(
+    *, distance_after: float, distance_before: float, radius: float, shell_dissipation: float, instance: str
+) -> Check:
+    """Hold |theta_{s+1} - c| against |theta_s - c| for a step that starts in the shell, distance_before >= R.
+
+    shell_dissipation: as in `check`, for a shell that reaches `distance_before`.
+    """
+    return Check(
+        claim=CLAIM.id,
+        inequality="step from the shell",
+        instance=instance,
+        measured=distance_after,
+        sense="<=",
+        bound=distance_before,
+        rounding=ROUNDING * distance_before,
+        margins={"dissipative shell": shell_dissipation, "in the shell": distance_before - radius * (1.0 - ROUNDING)},
     )
 
 

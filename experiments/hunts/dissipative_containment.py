@@ -2,9 +2,9 @@
 
 profile    1-D, piecewise linear L': arbitrary in the ball, in [0, 2 theta / eta] on the shell, runaway beyond it;
            both ends of that interval are linear in theta, so linear pieces stay between them: H2 is exact.
-quadratic  (a/2)|theta - b|^2 in R^3 about a centre c: H2 holds from a radius that is a closed form in eta a.
+quadratic  one step from the shell of |theta - b|^2 / 2 in R^3, c = 0: H2 holds from a radius on, in closed form.
 floor      bias-free ReLU networks of `degree` layers, labels near 2 f: -<theta, grad L> against p|y|^2/(4N).
-Equality: profile with edge -> 0 started at 1 - edge; floor with noise = 0.
+Equality: profile with edge -> 0 started at 1 - edge; quadratic with reach = 1, start = noise = 0; floor with noise = 0.
 """
 
 import bisect
@@ -24,9 +24,10 @@ _RUNAWAY = 100.0
 
 
 class Instance(NamedTuple):
-    """step_size: eta (profile), eta a (quadratic).  slope: G of the profile.  edge: width of the turn below R = 1.
+    """step_size: eta.  slope: G of the profile.  edge: width of the turn below R = 1.
 
-    start: theta_0 - c in units of R, along -b for the quadratic.  reach: R over its least value (quadratic).
+    start: theta_0 in units of R (profile); the place of theta_0 in the shell, 0 at R and 1 at R + eta G, and its sign a
+    side of b (quadratic).  reach: R over its least value (quadratic).  noise: of direction (quadratic), labels (floor).
     """
 
     form: Literal["profile", "quadratic", "floor"]
@@ -85,35 +86,39 @@ def _check_profile(instance: Instance) -> Check:
     )
 
 
-def least_radius(scaled_step: float, offset: float) -> float:
-    """Least R from which (a/2)|theta - b|^2 is dissipative about c, offset = |b - c|, scaled_step = eta a < 2.
+def least_radius(step_size: float, offset: float) -> float:
+    """Least R from which |theta - b|^2 / 2 is dissipative about 0, offset = |b|, eta < 2: |b| max(1, eta/(2 - eta))."""
+    return offset * max(1.0, step_size / (2.0 - step_size))
 
-    On |theta - c| = r the least dissipation is a (r - |b|)((1 - x/2) r + x|b|/2) for x <= 1 and
-    a (r + |b|)((1 - x/2) r - x|b|/2) for x >= 1: non-negative from |b|, and from x|b|/(2 - x), on.
+
+def least_dissipation(radius: float, step_size: float, *, offset: float) -> float:
+    """Least dissipation of |theta - b|^2 / 2 on the sphere |theta| = r, which rises with r from `least_radius` on.
+
+    Linear in cos(theta, b), so least at an end: (r - |b|)((1 - eta/2) r + eta |b|/2) on the side of b where eta <= 1,
+    (r + |b|)((1 - eta/2) r - eta |b|/2) on the other where eta >= 1.
     """
-    return offset * max(1.0, scaled_step / (2.0 - scaled_step))
+    if step_size <= 1.0:
+        return (radius - offset) * ((1.0 - step_size / 2.0) * radius + step_size * offset / 2.0)
+    return (radius + offset) * (1.0 - step_size / 2.0) * (radius - step_size / (2.0 - step_size) * offset)
 
 
 def _check_quadratic(instance: Instance) -> Check:
     rng = np.random.default_rng(instance.seed)
-    x = instance.step_size
-    minimum = rng.standard_normal(3)
+    minimum, tilt = rng.standard_normal((2, 3))
     offset = float(np.linalg.norm(minimum))
-    least = least_radius(x, offset)
-    radius = instance.reach * least
-    tilt = rng.standard_normal(3)
-    first = minimum / offset + instance.noise * tilt
-    first *= instance.start * radius / float(np.linalg.norm(first))
-    path = minimum + (1.0 - x) ** np.arange(STEPS + 1)[:, None] * (first - minimum)
-    distances = np.linalg.norm(path, axis=1)
-    return dissipative_containment.check(
-        largest_distance=float(distances.max()),
-        initial_distance=float(distances[0]) * (1.0 - 1e-15),
+    radius = instance.reach * least_radius(instance.step_size, offset)
+    gradient_bound = radius + offset
+    place = radius + abs(instance.start) * instance.step_size * gradient_bound
+    # The sphere's least inward point lies along b where eta <= 1, and along -b beyond.
+    side = math.copysign(1.0, instance.start) * (1.0 if instance.step_size <= 1.0 else -1.0)
+    before = side * minimum / offset + instance.noise * tilt
+    before *= place / float(np.linalg.norm(before))
+    after = before - instance.step_size * (before - minimum)
+    return dissipative_containment.check_step(
+        distance_after=float(np.linalg.norm(after)),
+        distance_before=float(np.linalg.norm(before)),
         radius=radius,
-        gradient_bound=radius + offset,  # a = 1
-        step_size=x,
-        shell_dissipation=radius - least,
-        gradient_margin=0.0,
+        shell_dissipation=least_dissipation(radius, instance.step_size, offset=offset),
         instance=repr(instance),
     )
 
@@ -161,7 +166,7 @@ def _check_floor(instance: Instance) -> Check:
 
 
 def check(instance: Instance) -> Check:
-    """The instance's inequality: containment of a run, or the homogeneous floor at one theta."""
+    """The instance's inequality: containment of a run, a step from the shell, or the homogeneous floor at one theta."""
     forms = {"profile": _check_profile, "quadratic": _check_quadratic, "floor": _check_floor}
     return forms[instance.form](instance)
 
@@ -186,6 +191,7 @@ HUNT = Hunt(
     extremal=(
         Instance("profile", 0.5, 1.0, 1e-9, 1.0 - 1e-9, 1.0, 2, 0.0, 0),
         Instance("profile", 1.5, 4.0, 1e-9, 1.0 - 1e-9, 1.0, 2, 0.0, 1),
+        Instance("quadratic", 1.5, 1.0, 0.1, 0.0, 1.0, 1, 0.0, 0),
         Instance("floor", 0.5, 1.0, 0.1, 0.5, 1.0, 3, 0.0, 0),
     ),
 )

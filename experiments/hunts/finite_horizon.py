@@ -23,7 +23,7 @@ NUM_POINTS = 4
 
 
 class Instance(NamedTuple):
-    """One run of `num_steps` steps and the inequality checked at its end.
+    """One run of `num_steps` steps and the inequality checked on it.
 
     spread: log10 of a quadratic's condition number; offset: its least loss.  scale: size of the network's theta_0.
     """
@@ -103,10 +103,12 @@ def check(instance: Instance) -> Check:
     run = quadratic_run(instance) if instance.model == "quadratic" else network_run(instance)
     return finite_horizon.check(
         inequality=instance.inequality,
-        displacement=float(np.linalg.norm(run.parameters[-1] - run.parameters[0])),
+        largest_distance=float(np.linalg.norm(run.parameters - run.parameters[0], axis=1).max()),
+        path_length=float(np.linalg.norm(np.diff(run.parameters, axis=0), axis=1).sum()),
         squared_gradients=run.squared_gradients[:-1],
         initial_loss=float(run.losses[0]),
         final_loss=float(run.losses[-1]),
+        least_loss=0.0,  # a squared loss
         step_size=run.step_size,
         smoothness=run.smoothness,
         output_scale=run.output_scale,
@@ -115,7 +117,7 @@ def check(instance: Instance) -> Check:
     )
 
 
-_INEQUALITIES: tuple[Inequality, ...] = ("containment", "displacement", "gradient", "decrease")
+_INEQUALITIES: tuple[Inequality, ...] = ("containment", "path length", "gradient", "decrease")
 
 HUNT = Hunt(
     claim="G3",

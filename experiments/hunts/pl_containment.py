@@ -4,7 +4,7 @@ quadratic  R^4, eigenvalues in [mu, 1] and one of them 0 (an overparametrised le
 profile    1-D, even, L' piecewise linear and positive, not monotone: on a linear piece L'^2/(2L) is monotone, because
            (L'^2/L)' L^2/L' = 2 L'' L - L'^2 is constant there, so mu is the least value at the knots;
 network    a tanh network whose labels lie so near f(theta_0) that sigma_min(J) at most halves on the ball.
-Equality: quadratic with spread = 0.
+Step sizes reach 1.9 / S.  Equality: quadratic with spread = 0 (containment: and relative_step = 1).
 """
 
 import math
@@ -17,6 +17,7 @@ from jaxtyping import Float
 from experiments.hunt import Hunt
 from experiments.hunts import tanh_network
 from theory import pl_containment
+from theory.pl_containment import Inequality
 from theory.verdict import Check
 
 WIDTH = 8
@@ -29,7 +30,7 @@ class Instance(NamedTuple):
     spread: log10 of S/mu (quadratic).  start: theta_0 (profile).  share: of the largest admissible residual (network).
     """
 
-    inequality: Literal["path length", "rate"]
+    inequality: Inequality
     model: Literal["quadratic", "profile", "network"]
     num_steps: int
     relative_step: float
@@ -40,8 +41,9 @@ class Instance(NamedTuple):
 
 
 class Descent(NamedTuple):
-    """Path length and end losses of a run, and the constants of its ball."""
+    """Largest distance from theta_0, path length and end losses of a run, and the constants of its ball."""
 
+    largest_distance: float
     path_length: float
     initial_loss: float
     final_loss: float
@@ -62,6 +64,7 @@ def quadratic_descent(instance: Instance) -> Descent:
     losses = 0.5 * path**2 @ eigenvalues
     scale = float(np.abs(path).max())
     return Descent(
+        largest_distance=float(np.linalg.norm(path - path[0], axis=1).max()),
         path_length=float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()),
         initial_loss=float(losses[0]),
         final_loss=float(losses[-1]),
@@ -91,15 +94,17 @@ def profile_descent(instance: Instance) -> Descent:
     curvatures = np.append(curvatures, smoothness)
     rate = float(min(curvatures[0], np.min(slopes[1:] ** 2 / (2.0 * losses[1:]))))
     step_size = instance.relative_step / smoothness
-    point, values, path_length = instance.start, [], 0.0
+    points, values = [instance.start], []
     for _ in range(instance.num_steps + 1):
+        point = points[-1]
         place = int(np.searchsorted(knots, abs(point), side="right")) - 1
         beyond = abs(point) - knots[place]
         values.append(losses[place] + beyond * (slopes[place] + 0.5 * curvatures[place] * beyond))
-        step = -step_size * math.copysign(slopes[place] + curvatures[place] * beyond, point)
-        point, path_length = point + step, path_length + abs(step)
+        points.append(point - step_size * math.copysign(slopes[place] + curvatures[place] * beyond, point))
+    run = np.array(points[:-1])
     return Descent(
-        path_length=path_length - abs(step),
+        largest_distance=float(np.abs(run - run[0]).max()),
+        path_length=float(np.abs(np.diff(run)).sum()),
         initial_loss=float(values[0]),
         final_loss=float(values[-1]),
         step_size=step_size,
@@ -119,10 +124,11 @@ def network_start(seed: int) -> tuple[Float[np.ndarray, " p"], Float[np.ndarray,
 
 
 def network_descent(instance: Instance) -> Descent:
-    """Labels f(theta_0) - r_0 with r_0 so small that the ball of radius 2 sqrt(2 L_0/mu) keeps sigma_min(J) >= half.
+    """Labels f(theta_0) - r_0, r_0 so small that sigma_min(J) at most halves on a ball of radius kappa sqrt(2 L_0/mu).
 
     |J - J_0| <= rho |(h_i)|, h_i >= |hess f(x_i)| on the ball of radius 1, so sigma_min(J) >= sigma/2 for
-    rho = sigma / (2 |h|) (at most 1), mu = sigma^2/(4N), and |r_0| = sqrt(2 N L_0) = sqrt(N mu) rho / 2 suffices.
+    rho = sigma / (2 |h|) (at most 1), mu = sigma^2/(4N), and |r_0| = sqrt(2 N L_0) = sqrt(N mu) rho / kappa suffices;
+    kappa <= 2 / (2 - max(1, eta S)).
     """
     theta, inputs = network_start(instance.seed)
     start_jacobian = tanh_network.jacobian(theta, inputs)
@@ -132,20 +138,21 @@ def network_descent(instance: Instance) -> Descent:
     radius = min(1.0, sigma / (2.0 * float(np.linalg.norm(bends))))
     rate = sigma**2 / (4.0 * NUM_POINTS)
     direction = np.random.default_rng(instance.seed + 1).standard_normal(NUM_POINTS)
-    residual = instance.share * 0.5 * math.sqrt(NUM_POINTS * rate) * radius * direction / np.linalg.norm(direction)
+    share = instance.share * (1.0 - 0.5 * max(1.0, instance.relative_step))
+    residual = share * math.sqrt(NUM_POINTS * rate) * radius * direction / np.linalg.norm(direction)
     labels = tanh_network.outputs(theta, inputs) - residual
     reach = np.abs(residual) + radius * tanh_network.slope_bounds(outer, inputs, width=WIDTH)
     smoothness = tanh_network.loss_smoothness(outer, reach, inputs, width=WIDTH)
     step_size = instance.relative_step / smoothness
-    start, losses, path_length = theta, [], 0.0
-    for step in range(instance.num_steps + 1):
-        residual = tanh_network.outputs(theta, inputs) - labels
+    path, losses = [theta], []
+    for _ in range(instance.num_steps + 1):
+        residual = tanh_network.outputs(path[-1], inputs) - labels
         losses.append(0.5 * float(residual @ residual) / NUM_POINTS)
-        if step < instance.num_steps:
-            move = -step_size / NUM_POINTS * residual @ tanh_network.jacobian(theta, inputs)
-            theta, path_length = theta + move, path_length + float(np.linalg.norm(move))
+        path.append(path[-1] - step_size / NUM_POINTS * residual @ tanh_network.jacobian(path[-1], inputs))
+    run = np.array(path[:-1])
     return Descent(
-        path_length=path_length,
+        largest_distance=float(np.linalg.norm(run - run[0], axis=1).max()),
+        path_length=float(np.linalg.norm(np.diff(run, axis=0), axis=1).sum()),
         initial_loss=losses[0],
         final_loss=losses[-1],
         step_size=step_size,
@@ -153,7 +160,7 @@ def network_descent(instance: Instance) -> Descent:
         smoothness=smoothness,
         ball_radius=radius,
         output_scale=float(np.abs(labels).max()),
-        parameter_scale=float(np.abs(start).max()),
+        parameter_scale=float(np.abs(theta).max()),
     )
 
 
@@ -174,10 +181,10 @@ HUNT = Hunt(
     claim="G5",
     instances=st.builds(
         Instance,
-        inequality=st.sampled_from(["path length", "rate"]),
+        inequality=st.sampled_from(["containment", "path length", "rate"]),
         model=st.sampled_from(["quadratic", "profile", "network"]),
         num_steps=st.integers(1, 3) | st.integers(1, 20),
-        relative_step=st.just(1.0) | st.floats(0.01, 1.0),
+        relative_step=st.just(1.0) | st.floats(0.01, 1.9),
         spread=st.just(0.0) | st.floats(0.01, 3.0),
         start=st.floats(0.1, 2.0),
         share=st.floats(0.05, 1.0),
@@ -187,8 +194,11 @@ HUNT = Hunt(
     module="experiments.hunts.pl_containment",
     check_many=lambda instances: [check(instance) for instance in instances],
     extremal=(
+        Instance("containment", "quadratic", 1, 1.0, 0.0, 1.0, 1.0, 0),
         Instance("path length", "quadratic", 1, 1.0, 0.0, 1.0, 1.0, 0),
         Instance("path length", "quadratic", 20, 0.1, 0.0, 1.0, 1.0, 0),
+        Instance("path length", "quadratic", 8, 1.5, 0.0, 1.0, 1.0, 0),
         Instance("rate", "quadratic", 5, 0.3, 0.0, 1.0, 1.0, 0),
+        Instance("rate", "quadratic", 5, 1.7, 0.0, 1.0, 1.0, 0),
     ),
 )

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 
 from experiments.hunt import search
-from experiments.hunts.dissipative_containment import HUNT, backward, least_radius, profile, relu_network
+from experiments.hunts.dissipative_containment import (
+    HUNT,
+    backward,
+    least_dissipation,
+    least_radius,
+    profile,
+    relu_network,
+)
 from theory import dissipative_containment
 from theory.dissipative_containment import (
     containment_radius,
@@ -63,6 +70,7 @@ def test_random_instances_are_applicable_and_reach_equality():
     assert {found.inequality: round(found.slack_log10, 6) for found in report.tightest} == {
         "containment": 0.0,
         "homogeneous floor": 0.0,
+        "step from the shell": 0.0,
     }
 
 
@@ -76,8 +84,8 @@ def test_the_hunts_shell_condition_is_what_a_fine_grid_says():
         assert instance.slope == max(abs(v) for k, v in zip(knots, values) if abs(k) <= 1.0)
 
 
-@pytest.mark.parametrize("scaled_step", [0.3, 1.0, 1.6])
-def test_the_hunts_quadratic_radius_is_what_a_sphere_of_points_says(scaled_step):
+@pytest.mark.parametrize("step_size", [0.3, 1.0, 1.6])
+def test_the_hunts_quadratic_radius_is_what_a_sphere_of_points_says(step_size):
     """(1/2)|theta - b|^2, |b| = 1: the least dissipation over a circle vanishes at `least_radius`, positive beyond."""
     angles = np.linspace(0.0, 2 * np.pi, 721)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -85,11 +93,13 @@ def test_the_hunts_quadratic_radius_is_what_a_sphere_of_points_says(scaled_step)
     def least(radius):
         slope = radius * circle - np.array([1.0, 0.0])
         inner, square = np.sum(radius * circle * slope, axis=1), np.sum(slope**2, axis=1)
-        return float(np.min(inner - scaled_step / 2 * square))
+        return float(np.min(inner - step_size / 2 * square))
 
-    radius = least_radius(scaled_step, 1.0)
+    radius = least_radius(step_size, 1.0)
     assert least(radius) == pytest.approx(0.0, abs=1e-12)
     assert least(1.01 * radius) > 0.0 > least(0.99 * radius)
+    for sphere in (0.9 * radius, radius, 1.7 * radius):
+        assert least_dissipation(sphere, step_size, offset=1.0) == pytest.approx(least(sphere), abs=1e-12)
 
 
 # 2. Attained
@@ -102,6 +112,20 @@ def test_is_attained_by_a_slope_that_turns_at_the_radius():
     )
     assert found.bound == found.measured == 3.5
     assert judge(found) is Verdict.HOLDS and slack_log10(found) == 0.0
+
+
+def test_is_attained_by_a_step_from_the_shell_of_a_quadratic():
+    """|theta - b|^2 / 2, |b| = 1, eta = 3/2: R = (3/2)/(1/2) = 3, and -3 b steps to b + 4 b / 2 = 3 b: as far out."""
+    found = dissipative_containment.check_step(
+        distance_after=abs(-3.0 - 1.5 * (-3.0 - 1.0)),
+        distance_before=3.0,
+        radius=3.0,
+        shell_dissipation=float(dissipation(-3.0 * -4.0, 16.0, step_size=1.5)),
+        instance="line",
+    )
+    assert found.measured == found.bound == 3.0
+    assert judge(found) is Verdict.HOLDS and slack_log10(found) == 0.0
+    assert slack_log10(HUNT.check(HUNT.extremal[2])) == pytest.approx(0.0, abs=1e-14)
 
 
 def test_is_attained_by_outputs_at_half_the_labels():
@@ -139,6 +163,15 @@ def test_fails_without_dissipative_shell():
     found = run_check(lambda t: t, 1.0, radius=1.0, gradient_bound=1.0, step_size=2.1)
     assert failed_hypotheses(found) == ("dissipative shell",)
     assert conclusion(found) is Verdict.VIOLATED
+    step = dissipative_containment.check_step(
+        distance_after=abs(2.0 - 2.1 * 2.0),
+        distance_before=2.0,
+        radius=1.0,
+        shell_dissipation=float(dissipation(1.0, 1.0, step_size=2.1)),
+        instance="line",
+    )
+    assert failed_hypotheses(step) == ("dissipative shell",)
+    assert conclusion(step) is Verdict.VIOLATED
 
 
 def test_fails_without_dissipative_shell_for_a_classifier():

@@ -10,12 +10,12 @@ from hypothesis import given
 
 from experiments.hunt import search
 from experiments.hunts import tanh_network
-from experiments.hunts.finite_horizon import HUNT
+from experiments.hunts.finite_horizon import HUNT, Instance, network_run
 from theory import finite_horizon
-from theory.finite_horizon import displacement_ceiling, gradient_ceiling, horizon_radius, steps_for_horizon
+from theory.finite_horizon import gradient_ceiling, horizon_radius, path_ceiling, steps_for_horizon
 from theory.verdict import Verdict, failed_hypotheses, judge, slack_log10
 
-INEQUALITIES = ("containment", "displacement", "gradient", "decrease")
+INEQUALITIES = ("containment", "path length", "gradient", "decrease")
 
 
 def scalar_run(loss, slope, start, *, step_size, num_steps):
@@ -30,10 +30,12 @@ def run_check(inequality, run, *, step_size, smoothness):
     points, losses, slopes = run
     return finite_horizon.check(
         inequality=inequality,
-        displacement=float(abs(points[-1] - points[0])),
+        largest_distance=float(np.abs(points - points[0]).max()),
+        path_length=float(np.abs(np.diff(points)).sum()),
         squared_gradients=slopes[:-1] ** 2,
         initial_loss=float(losses[0]),
         final_loss=float(losses[-1]),
+        least_loss=float(losses.min()),
         step_size=step_size,
         smoothness=smoothness,
         instance="by hand",
@@ -60,6 +62,17 @@ def test_random_instances_are_applicable_and_reach_equality():
     assert report.smallest_slack_log10 is not None and abs(report.smallest_slack_log10) < 1e-12
 
 
+def test_the_hunt_measures_the_whole_run():
+    """A curved network run: the path is its steps one by one, the distance the largest over the iterates."""
+    instance = Instance("path length", "network", 12, 1.0, 0.0, 0.0, 1.0, 3)
+    points = network_run(instance).parameters
+    path = sum(math.dist(start, end) for start, end in itertools.pairwise(points))
+    assert HUNT.check(instance).measured == pytest.approx(path, rel=1e-12)
+    assert path > (1 + 1e-6) * math.dist(points[0], points[-1])
+    farthest = max(math.dist(points[0], point) for point in points)
+    assert HUNT.check(instance._replace(inequality="containment")).measured == pytest.approx(farthest, rel=1e-12)
+
+
 # 2. Attained
 
 
@@ -68,23 +81,42 @@ def test_is_attained_by_one_step_of_a_single_curvature(inequality):
     """L = theta^2, S = 2, eta = 1/2, theta_0 = 3: one step to 0, and 3 = sqrt(2 * 1/2 * 9), 36 = 2 * 9 / (1/2)."""
     run = scalar_run(lambda t: t**2, lambda t: 2 * t, 3.0, step_size=0.5, num_steps=1)
     found = run_check(inequality, run, step_size=0.5, smoothness=2.0)
-    assert found.bound == {"containment": 3.0, "displacement": 3.0, "gradient": 36.0, "decrease": 9.0}[inequality]
+    assert found.bound == {"containment": 3.0, "path length": 3.0, "gradient": 36.0, "decrease": 9.0}[inequality]
     assert judge(found) is Verdict.HOLDS and slack_log10(found) == 0.0
 
 
-@pytest.mark.parametrize("horizon", [1.0, 100.0])
-def test_how_loose_the_radius_is_for_a_constant_slope(horizon):
+@pytest.mark.parametrize("horizon", [1.0, 64.0])
+@pytest.mark.parametrize("inequality", ["containment", "path length"])
+def test_how_loose_the_radius_is_for_a_constant_slope(inequality, horizon):
     """L = 1 - M theta, tau M^2 = 1, comes down to 0 at distance tau M = sqrt(tau): the radius over sqrt 2."""
     slope = 1.0 / math.sqrt(horizon)
-    run = scalar_run(lambda t: 1.0 - slope * t, lambda t: -slope, 0.0, step_size=horizon / 10, num_steps=10)
-    found = run_check("containment", run, step_size=horizon / 10, smoothness=0.0)
+    run = scalar_run(lambda t: 1.0 - slope * t, lambda t: -slope, 0.0, step_size=horizon / 8, num_steps=8)
+    assert run[1][-1] == 0.0  # the loss is nonnegative on the run, though not beyond it
+    found = run_check(inequality, run, step_size=horizon / 8, smoothness=0.0)
+    assert judge(found) is Verdict.HOLDS
     assert found.bound / found.measured == pytest.approx(math.sqrt(2.0), rel=1e-12)
+
+
+@pytest.mark.parametrize("num_steps", [1, 8, 100])
+def test_how_loose_the_radius_is_for_a_slope_that_bends_up(num_steps):
+    """Slope -1 for tau = T, then curvature S = 1 to its minimum 0: L >= 0 everywhere, the ratio sqrt(2 + 1/T)."""
+    end = float(num_steps)
+
+    def loss(t):
+        return 0.5 + end - t if t <= end else 0.5 * max(end + 1 - t, 0.0) ** 2
+
+    run = scalar_run(
+        loss, lambda t: -1.0 if t <= end else -max(end + 1 - t, 0.0), 0.0, step_size=1.0, num_steps=num_steps
+    )
+    found = run_check("containment", run, step_size=1.0, smoothness=1.0)
+    assert judge(found) is Verdict.HOLDS
+    assert found.bound / found.measured == pytest.approx(math.sqrt(2 + 1 / num_steps), rel=1e-12)
 
 
 # 3. Fails without each hypothesis
 
 
-@pytest.mark.parametrize("inequality", ["displacement", "gradient", "decrease"])
+@pytest.mark.parametrize("inequality", ["path length", "gradient", "decrease"])
 def test_fails_without_smoothness_on_the_ball(inequality):
     """L = 2 + sin theta from 0 with eta = pi: L'' = 0 at both ends, so S = 0 there, and the loss has not moved."""
     run = scalar_run(lambda t: 2 + math.sin(t), math.cos, 0.0, step_size=math.pi, num_steps=1)
@@ -149,7 +181,7 @@ def test_invariances_and_limits_extremes():
 def test_invariances_and_limits_batches():
     losses, times = np.array([0.0, 1.0, 2.0]), np.array([[0.5], [2.0]])
     np.testing.assert_allclose(
-        displacement_ceiling(losses, elapsed=times), np.sqrt([[0.0, 1.0, 2.0], [0.0, 4.0, 8.0]]), rtol=1e-15
+        path_ceiling(losses, elapsed=times), np.sqrt([[0.0, 1.0, 2.0], [0.0, 4.0, 8.0]]), rtol=1e-15
     )
 
 
@@ -171,10 +203,12 @@ def test_verdicts():
 def test_bad_numbers_are_one_sentence(change, words):
     numbers = {
         "inequality": "gradient",
-        "displacement": 1.0,
+        "largest_distance": 1.0,
+        "path_length": 1.0,
         "squared_gradients": np.ones(3),
         "initial_loss": 1.0,
         "final_loss": 0.5,
+        "least_loss": 0.0,
         "step_size": 0.1,
         "smoothness": 1.0,
         "instance": "by hand",
@@ -241,7 +275,7 @@ def test_proof_lines_on_a_trained_network_2(trained):
     paths = np.cumsum(np.linalg.norm(np.diff(trained.path, axis=0), axis=1))
     cauchy = np.sqrt(steps * eta) * np.sqrt(eta * np.cumsum(trained.slopes[:-1] ** 2))
     decrease = trained.losses[0] - trained.losses[1:]
-    ceilings = np.asarray(displacement_ceiling(decrease, elapsed=steps * eta))
+    ceilings = np.asarray(path_ceiling(decrease, elapsed=steps * eta))
     assert np.all(paths <= cauchy * (1 + 1e-12))
     assert np.all(cauchy <= ceilings * (1 + 1e-12))
     assert np.all(ceilings <= np.sqrt(2 * steps * eta * trained.losses[0]))

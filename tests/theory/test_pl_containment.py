@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,6 +24,7 @@ def run_check(inequality, loss, slope, start, *, step_size, rate, smoothness, ba
         points.append(points[-1] - step_size * slope(points[-1]))
     return pl_containment.check(
         inequality=inequality,
+        largest_distance=float(np.abs(np.array(points) - start).max()),
         path_length=float(np.abs(np.diff(points)).sum()),
         initial_loss=loss(points[0]),
         final_loss=loss(points[-1]),
@@ -52,6 +55,7 @@ def test_random_instances_are_applicable_and_reach_equality():
     assert report.violation is None
     assert report.applicable >= 30
     assert {found.inequality: round(found.slack_log10, 9) for found in report.tightest} == {
+        "containment": 0.0,
         "path length": 0.0,
         "rate": 0.0,
     }
@@ -71,9 +75,9 @@ def test_the_hunts_profile_has_its_rate_at_a_knot(seed):
 # 2. Attained
 
 
-@pytest.mark.parametrize("step_size", [0.25, 0.125])
+@pytest.mark.parametrize("step_size", [0.25, 0.125, 0.375, 0.4375])
 def test_is_attained_by_a_single_curvature(step_size):
-    """L = 2 theta^2 (mu = S = 4) from 1: theta_s = (1 - 4 eta)^s; path 1 - theta_T, loss 2 theta_T^2."""
+    """L = 2 theta^2 (mu = S = 4) from 1: theta_s = (1 - 4 eta)^s; path 4 eta sum_s |theta_s|, loss 2 theta_T^2."""
     for inequality in ("path length", "rate"):
         found = run_check(
             inequality,
@@ -85,14 +89,22 @@ def test_is_attained_by_a_single_curvature(step_size):
             smoothness=4.0,
             num_steps=3,
         )
-        end = (1 - 4 * step_size) ** 3
-        assert found.bound == pytest.approx(1 - end if inequality == "path length" else 2 * end**2, rel=1e-15)
+        ratio = abs(1 - 4 * step_size)
+        path = 4 * step_size * (1 + ratio + ratio**2)
+        assert found.bound == pytest.approx(path if inequality == "path length" else 2 * ratio**6, rel=1e-14)
         assert judge(found) is (Verdict.HOLDS if found.bound else Verdict.NOT_APPLICABLE)
         assert found.bound == 0.0 or slack_log10(found) == pytest.approx(0.0, abs=1e-14)
 
 
+def test_is_attained_by_one_step_to_the_edge_of_the_ball():
+    """L = theta^2 / 2 from 3 with eta = 1: the first step goes to 0, at distance 3 = sqrt(2 L_0 / mu)."""
+    found = run_check("containment", lambda t: t**2 / 2, lambda t: t, 3.0, step_size=1.0, rate=1.0, smoothness=1.0)
+    assert found.bound == found.measured == 3.0
+    assert judge(found) is Verdict.HOLDS and slack_log10(found) == 0.0
+
+
 def test_how_loose_the_path_factor_can_be():
-    """eta = 1/S: kappa = 1 + sqrt(1 - mu/S), 1 at mu = S, below 2; a quadratic never needs more than 1."""
+    """eta = 1/S: kappa = 1 + sqrt(1 - mu/S), 1 at mu = S, below 2; a quadratic never needs more than 1 there."""
     assert float(path_factor(0.5, rate=2.0, smoothness=2.0)) == 1.0
     assert float(path_factor(0.5, rate=2e-6, smoothness=2.0)) == pytest.approx(2.0, abs=1e-6)
     rng = np.random.default_rng(0)
@@ -145,14 +157,21 @@ def test_fails_without_large_enough_ball():
 
 
 def test_fails_without_stable_step_size():
-    """L = theta^2/2, eta = 3/2: |theta| halves, but the path 1 + 1/2 + ... leaves rho; eta = 5/2 diverges."""
-    for step_size in (1.5, 2.5):
-        found = run_check(
-            "path length", lambda t: t**2 / 2, lambda t: t, 1.0, step_size=step_size, rate=1.0, smoothness=1.0
+    """L = theta^2/2 from 1 with eta = 5/2: kappa = -5, so rho = 1 is large enough, and (-3/2)^s leaves every ball."""
+    numbers: dict[str, Any] = {"rate": 1.0, "smoothness": 1.0, "ball_radius": 1.0}
+    wide: dict[str, Any] = numbers | {"ball_radius": 3.0}
+    found = run_check("containment", lambda t: t**2 / 2, lambda t: t, 1.0, step_size=2.5, **numbers)
+    assert failed_hypotheses(found) == ("stable step size",)
+    assert found.bound == 1.0
+    assert conclusion(found) is Verdict.VIOLATED
+    # At 2/S the iterates swing between 1 and -1 for ever, and no radius is large enough.
+    found = run_check("containment", lambda t: t**2 / 2, lambda t: t, 1.0, step_size=2.0, **numbers)
+    assert failed_hypotheses(found)[0] == "stable step size" and found.bound == math.inf
+    # Below it the theorem holds: at 3/2, where kappa = 3, on a ball of radius 3.
+    for inequality in ("containment", "path length", "rate"):
+        assert (
+            judge(run_check(inequality, lambda t: t**2 / 2, lambda t: t, 1.0, step_size=1.5, **wide)) is Verdict.HOLDS
         )
-        assert "stable step size" in failed_hypotheses(found)
-        longest = math.sqrt(2 * 0.5)  # kappa = 1 is the largest that mu = S admits
-        assert found.measured > longest
 
 
 def test_fails_without_nonnegative_loss():
@@ -188,6 +207,28 @@ def test_invariances_and_limits_classic_rate():
     assert np.all(np.asarray(step_factor(etas, rate=1.0, smoothness=4.0)) <= 1 - etas + 1e-15)
 
 
+def test_invariances_and_limits_near_two_over_the_smoothness():
+    """eta -> 2/S: kappa < 2/(2 - eta S) grows without end, and the rate tends to 1."""
+    for remaining in (1e-2, 1e-4, 1e-6):
+        factor = float(path_factor(2.0 - remaining, rate=0.5, smoothness=1.0))
+        assert factor == pytest.approx(2 / remaining, rel=remaining) and factor < 2 / remaining
+        assert float(step_factor(2.0 - remaining, rate=0.5, smoothness=1.0)) == pytest.approx(
+            1 - remaining, abs=remaining**2
+        )
+
+
+def test_a_rate_above_the_smoothness_is_refused():
+    """mu = 3/2 > S = 1, where kappa = 0.971: a ball of 0.98 sqrt(2 L_0/mu) is too small, and no ball makes mu real."""
+    assert float(path_factor(0.1, rate=1.5, smoothness=1.0)) == pytest.approx((1 + math.sqrt(0.715)) / 1.9, rel=1e-14)
+    numbers: dict[str, Any] = {"step_size": 0.1, "rate": 1.5, "smoothness": 1.0}
+    found = run_check(
+        "rate", lambda t: t**2, lambda t: 2 * t, 1.0, **numbers, ball_radius=0.98 * math.sqrt(2 / 1.5), num_steps=1
+    )
+    assert failed_hypotheses(found) == ("large enough ball", "rate at most smoothness")
+    found = run_check("rate", lambda t: t**2, lambda t: 2 * t, 1.0, **numbers, num_steps=1)
+    assert failed_hypotheses(found) == ("rate at most smoothness",)
+
+
 def test_verdicts():
     found = run_check("rate", lambda t: t**2, lambda t: 2 * t, 1.0, step_size=0.2, rate=1.0, smoothness=2.0)
     assert judge(found) is Verdict.HOLDS
@@ -205,20 +246,23 @@ def test_bad_numbers_are_one_sentence(name):
 
 
 class LazyNetwork:
-    """A tanh network with labels within reach of theta_0: sigma_min(J) >= sigma/2 on a ball, 400 steps of eta = 1/S."""
+    """A tanh network with labels within reach of theta_0: sigma_min(J) >= sigma/2 on a ball, 400 steps of eta.
 
-    def __init__(self):
+    relative_step: eta S, at most 3/2, so that kappa <= 4.
+    """
+
+    def __init__(self, relative_step):
         theta, self.inputs = network_start(11)
         sigma = np.linalg.svd(tanh_network.jacobian(theta, self.inputs), compute_uv=False)[-1]
-        outer = float(np.linalg.norm(theta[::3])) + 1.0
-        bends = tanh_network.curvature_bounds(outer, self.inputs, width=WIDTH)
+        self.outer = float(np.linalg.norm(theta[::3])) + 1.0
+        bends = tanh_network.curvature_bounds(self.outer, self.inputs, width=WIDTH)
         self.radius = min(1.0, sigma / (2 * np.linalg.norm(bends)))
         self.rate = sigma**2 / (4 * NUM_POINTS)
-        residual = 0.5 * math.sqrt(NUM_POINTS * self.rate) * self.radius * np.array([0.6, -0.8, 0.0])
+        residual = 0.25 * math.sqrt(NUM_POINTS * self.rate) * self.radius * np.array([0.6, -0.8, 0.0])
         self.labels = tanh_network.outputs(theta, self.inputs) - residual
-        reach = np.abs(residual) + self.radius * tanh_network.slope_bounds(outer, self.inputs, width=WIDTH)
-        self.smoothness = tanh_network.loss_smoothness(outer, reach, self.inputs, width=WIDTH)
-        self.step_size = 1.0 / self.smoothness
+        reach = np.abs(residual) + self.radius * tanh_network.slope_bounds(self.outer, self.inputs, width=WIDTH)
+        self.smoothness = tanh_network.loss_smoothness(self.outer, reach, self.inputs, width=WIDTH)
+        self.step_size = relative_step / self.smoothness
         path = [theta]
         for _ in range(400):
             path.append(path[-1] - self.step_size * self.gradient(path[-1]))
@@ -235,18 +279,66 @@ class LazyNetwork:
     def constants(self, step_size):
         return {"step_size": step_size, "rate": self.rate, "smoothness": self.smoothness}
 
+    def ball(self, count):
+        """Random points of the ball, half of them on its sphere."""
+        rng = np.random.default_rng(0)
+        for share, direction in zip(np.linspace(0, 2, count), rng.standard_normal((count, self.path.shape[1]))):
+            yield self.path[0] + self.radius * min(1.0, share) * direction / np.linalg.norm(direction)
 
-@pytest.fixture(scope="module")
-def trained():
-    return LazyNetwork()
+
+@pytest.fixture(scope="module", params=[1.0, 1.5])
+def trained(request):
+    return LazyNetwork(request.param)
+
+
+def jax_outputs(theta, inputs):
+    """The hunt's tanh network, written anew for automatic differentiation."""
+    neurons = theta.reshape(WIDTH, -1)
+    return jnp.tanh(jnp.asarray(inputs) @ neurons[:, 1:].T) @ neurons[:, 0] / math.sqrt(WIDTH)
+
+
+def jax_loss(theta, inputs, labels):
+    return jnp.sum((jax_outputs(theta, inputs) - labels) ** 2) / (2 * len(inputs))
+
+
+slope_of, bend_of = jax.jit(jax.jacobian(jax_outputs)), jax.jit(jax.hessian(jax_outputs))
+hessian_of = jax.jit(jax.hessian(jax_loss))
+
+
+def spectral_norms(matrices):
+    return np.linalg.norm(np.asarray(matrices), ord=2, axis=(-2, -1))
+
+
+def test_the_networks_bounds_hold_for_automatic_differentiation(trained):
+    """|grad f_i|, |hess f_i| and |hess L| at 40 points of the ball, and the loss itself."""
+    slopes = tanh_network.slope_bounds(trained.outer, trained.inputs, width=WIDTH)
+    bends = tanh_network.curvature_bounds(trained.outer, trained.inputs, width=WIDTH)
+    for theta in trained.ball(40):
+        assert np.all(np.linalg.norm(slope_of(theta, trained.inputs), axis=1) <= slopes)
+        assert np.all(spectral_norms(bend_of(theta, trained.inputs)) <= bends)
+        assert spectral_norms(hessian_of(theta, trained.inputs, trained.labels)) <= trained.smoothness
+        assert float(jax_loss(theta, trained.inputs, trained.labels)) == pytest.approx(trained.loss(theta), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "residual"),
+    [(10.0, 0.0, 0.0), (10.0, math.atanh(1 / math.sqrt(3)), -100.0), (0.0, 0.0, 100.0)],
+    ids=["slope", "tanh''", "tanh'"],
+)
+def test_the_networks_smoothness_is_nearly_attained(outer, inner, residual):
+    """One sample, one active neuron, where tanh', tanh'' or the residual is at its largest: |hess L| >= 0.9 S."""
+    inputs, theta = np.array([[0.6, 0.8]]), np.zeros(3 * WIDTH)
+    theta[:3] = [outer, 0.6 * inner, 0.8 * inner]
+    labels = tanh_network.outputs(theta, inputs) - residual
+    found = float(spectral_norms(hessian_of(theta, inputs, labels)))
+    smoothness = tanh_network.loss_smoothness(outer, np.abs([residual]), inputs, width=WIDTH)
+    assert 0.9 * smoothness < found <= smoothness
 
 
 def test_proof_lines_on_a_trained_network_1(trained):
     """mu <= S; and PL with mu = inf lambda_min(K)/N at 50 random points of the ball."""
     assert trained.rate <= trained.smoothness
-    rng = np.random.default_rng(0)
-    for direction in rng.standard_normal((50, trained.path.shape[1])):
-        theta = trained.path[0] + trained.radius * rng.random() * direction / np.linalg.norm(direction)
+    for theta in trained.ball(50):
         gram = tanh_network.jacobian(theta, trained.inputs)
         gram = gram @ gram.T
         assert np.linalg.eigvalsh(gram)[0] / NUM_POINTS >= trained.rate
@@ -258,21 +350,23 @@ def test_proof_lines_on_a_trained_network_2_and_3(trained):
     for theta in trained.path[:300:60]:
         g, loss = trained.gradient(theta), trained.loss(theta)
         size = np.linalg.norm(g)
-        for t in np.linspace(0.1, 1.0, 5) * trained.step_size:
+        for t in np.linspace(0.1, 1.9, 7) / trained.smoothness:
             after = trained.loss(theta - t * g)
             assert after <= loss - t * (1 - t * trained.smoothness / 2) * size**2 + 1e-18
             assert t * size <= float(path_ceiling(loss, after, **trained.constants(t))) * (1 + 1e-9)
 
 
 def test_proof_lines_on_a_grid_4():
-    """kappa = t mu / (1 - D(t)) rises in t from 1 to 1 + sqrt(1 - mu/S), on a grid of mu/S."""
-    for ratio in (1e-3, 0.1, 0.5, 0.9, 0.999):
-        t = np.linspace(1e-3, 1.0, 500)  # S = 1
+    """kappa = t mu / (1 - D(t)) rises in t from 1 past 1 + sqrt(1 - mu/S) at 1/S, strictly from there on."""
+    for ratio in (1e-3, 0.1, 0.5, 0.9, 0.999, 1.0):
+        t = 0.005 * np.arange(1, 399)  # S = 1
+        one = 199
         other = t * ratio / (1 - np.sqrt(ratio * (t - 1) ** 2 + 1 - ratio))
         found = np.asarray(path_factor(t, rate=ratio, smoothness=1.0))
         np.testing.assert_allclose(found, other, rtol=1e-9)
         assert np.all(np.diff(found) >= -1e-14)
-        assert found[0] >= 1.0 and found[-1] == pytest.approx(1 + math.sqrt(1 - ratio), rel=1e-12)
+        assert found[0] >= 1 - 1e-14 and found[one] == pytest.approx(1 + math.sqrt(1 - ratio), rel=1e-12)
+        assert np.all(np.diff(found[one:]) > 0) and np.all(found < 2 / (2 - t))
 
 
 def test_proof_lines_on_a_trained_network_5_and_6(trained):
