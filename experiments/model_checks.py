@@ -233,7 +233,7 @@ def check_pl_containment(instance: Prefix, run: ModelRun) -> Check:
     """G5 with the smallest |grad L|^2 / (2 L) and the largest curvature of the run for mu and S."""
     steps = instance.num_steps
     rates = np.asarray(descent_product.descent_rate(run.squared_gradients[:steps], run.losses[:steps]))
-    # A diverged run has no rate; its curvature is NaN too, so it is not applicable whatever stands here.
+    # A run that starts at a minimum has rate and curvature 0, a diverged one NaN: neither is applicable.
     slowest = float(np.nan_to_num(rates, nan=0.0).min())
     return pl_containment.check(
         inequality=instance.part,
@@ -244,7 +244,7 @@ def check_pl_containment(instance: Prefix, run: ModelRun) -> Check:
         num_steps=steps,
         step_size=run.step_size,
         rate=max(slowest, 1e-300),
-        smoothness=float(run.segment_smoothness[:steps].max()),
+        smoothness=float(np.maximum(run.segment_smoothness[:steps].max(), 1e-300)),
         ball_radius=float("inf"),
         instance=repr(instance),
         output_scale=run.output_scale,

@@ -269,7 +269,7 @@ def certify(
         raise BadInput(str(error)) from error
     write_atomically(out, found.to_json())
     floor, pivots, bits = found.proof
-    print(f"proved: lambda_min(K(theta)) > {float(floor):.3g} > 0 at one theta ({len(pivots)} pivots, {bits} bits)")
+    print(f"proved: lambda_min(K(theta)) > {floor} > 0 at one theta ({len(pivots)} pivots, {bits} bits)")
     print(
         "hence K(theta_s) > 0 at every step of gradient descent, from almost every theta_0, whatever the labels, "
         "for all but countably many step sizes (paper_notes.md, G6)"

@@ -54,6 +54,8 @@ CLAIM = Claim(
 
 _EPS = 2.0**-52
 _SMALLEST = sys.float_info.min
+_RESOLVED = 0.01
+"""Largest relative rounding error at which a floor is held against anything."""
 
 
 def spectral_floor(log_determinant: ArrayLike, trace: ArrayLike, *, size: int) -> Float[Array, "..."]:
@@ -100,10 +102,10 @@ def check(
     """Hold lambda_min(K) against its floor from determinant and trace.
 
     eigenvalue_error: of `smallest_eigenvalue`.  log_determinant: from the pivots of the float64 K, whose backward error
-    n eps tr K moves det K by the relative n^2 eps tr K / lambda_min; not applicable where that exceeds 1/2.
+    n eps tr K moves det K by the relative n^2 eps tr K / lambda_min.  Not applicable where either exceeds 1%.
     """
     bound = float(_compiled_spectral_floor(log_determinant, trace, size=size))
-    resolution = smallest_eigenvalue - eigenvalue_error
+    resolution = _RESOLVED * smallest_eigenvalue - eigenvalue_error
     moved = size * (size + 1) * _EPS * trace / smallest_eigenvalue if smallest_eigenvalue > 0 else float("inf")
     return Check(
         claim=CLAIM.id,
@@ -113,7 +115,7 @@ def check(
         sense=">=",
         bound=bound,
         rounding=eigenvalue_error + 2.0 * bound * (moved + 64.0 * size * _EPS),
-        margins={"eigenvalue resolved": resolution, "determinant resolved": 0.5 - moved},
+        margins={"eigenvalue resolved": resolution, "determinant resolved": _RESOLVED - moved},
     )
 
 
@@ -128,7 +130,8 @@ def check_volume(
 ) -> Check:
     """Hold det(I - eta hess L) at one theta against its floor; not applicable for eta > 1/lambda_max.
 
-    hessian_norm: |hess L|, to whose rounding both sides inherit P eps (1 + eta |hess L|) a factor.
+    hessian_norm: |hess L|, to whose rounding both sides inherit P eps (1 + eta |hess L|) a factor; not applicable where
+    that moves them by more than 1%.
     """
     bound = float(_compiled_volume_floor(step_size, largest_eigenvalue, num_parameters=num_parameters))
     least_factor = 1.0 - step_size * largest_eigenvalue
@@ -141,7 +144,7 @@ def check_volume(
         sense=">=",
         bound=bound,
         rounding=relative * max(abs(determinant), bound),
-        margins={"step size below inverse curvature": min(least_factor, step_size), "resolved": 0.5 - relative},
+        margins={"step size below inverse curvature": min(least_factor, step_size), "resolved": _RESOLVED - relative},
     )
 
 

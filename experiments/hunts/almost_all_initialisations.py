@@ -26,8 +26,9 @@ from theory.verdict import Check
 DRAWS, POINTS, UNITS, DIM = 16, 4, 4, 2
 PARAMETERS = UNITS * (DIM + 2) + 1
 _EPS = 2.0**-52
-_REACH = 10.0
-"""Up to parameters of this size 1024 bits decide: a flat GELU unit has slope exp(-z^2/2), |z| <= 3 reach."""
+REACH, BITS = 10.0, 4096
+"""Up to parameters of size REACH this many bits decide. |z| = |w . x + b| <= (|x|_1 + 1) reach <= 37.1, for point 1
+lies within 1/2 of the unit square; what flat GELU units leave of K beside 1 1^T is of the size exp(-z^2) >= 2^-1990."""
 
 Form = Literal["spectral floor", "volume floor", "singular share"]
 
@@ -161,11 +162,13 @@ def _check_share(instance: Instance) -> Check:
     drawn, runs = draw(instance), _runs(instance)
     start, end = (np.linalg.svd(np.asarray(jacobians), compute_uv=False) for jacobians in (runs.start, runs.end))
     resolved = end[:, -1] > POINTS * _EPS * end[:, 0]
+    reach = REACH - float(np.abs(runs.ends).max())
+    undecided = np.flatnonzero(~resolved) if reach >= 0.0 else ()
     eigenvalues = np.linalg.eigvalsh(np.asarray(runs.hessian))
     factors = 1.0 - 0.25 * instance.step * eigenvalues
     rounding = PARAMETERS * _EPS * (1.0 + np.abs(factors).max())
     return almost_all_initialisations.check_draws(
-        sum(not _decided(runs.ends[k], drawn.inputs, instance.activation) for k in np.flatnonzero(~resolved)),
+        sum(not decided(runs.ends[k], drawn.inputs, instance.activation) for k in undecided),
         DRAWS,
         analytic=True,
         num_parameters=PARAMETERS,
@@ -173,16 +176,16 @@ def _check_share(instance: Instance) -> Check:
         separation=separation(drawn.inputs).distance,
         certified=float(np.max(start[:, -1] - POINTS * _EPS * start[:, 0])),
         regular=float(np.abs(factors).min() - rounding),
-        reach=_REACH - float(np.abs(runs.ends).max()),
+        reach=reach,
         instance=repr(instance),
     )
 
 
-def _decided(theta: Float[Array, " p"], inputs: Float[np.ndarray, "n d"], activation: str) -> bool:
+def decided(theta: Float[ArrayLike, " p"], inputs: Float[np.ndarray, "n d"], activation: str) -> bool:
     """Whether ball arithmetic proves K(theta) > 0 where float64 cannot tell: GELU units far on their flat side."""
     model = network(activation)
     try:
-        prove_positive(model, unflattened(theta, model), inputs)
+        prove_positive(model, unflattened(theta, model), inputs, max_bits=BITS)
     except Refused:
         return False
     return True

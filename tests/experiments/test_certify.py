@@ -210,13 +210,22 @@ def other_point(body):
     body["points"][0][0] = "1/3"
 
 
+def replace(**fields):
+    return lambda body: body.update(fields)
+
+
 def change(**changes):
     return lambda body: body["architecture"].update(changes)
 
 
 INDEFINITE = "K - floor I is not certainly positive definite"
 LEFT_OVER = "more numbers than the architecture has parameters"
-CHANGED = f"pivots at theta are not those of the certificate|{INDEFINITE}"  # another K: which one shows first is chance
+PIVOTS = "pivots at theta are not those of the certificate"
+CHANGED = f"{PIVOTS}|{INDEFINITE}"  # another K: which one shows first is chance
+HEAD = "schema and statement are not those of this checker"
+KIND = "the architecture's fields are not those of its kind"
+COUNT = "a count is no positive integer"
+SCALE = "scaling must be xavier, and eps positive"
 INCOMPLETE = "no whole certificate"
 
 
@@ -224,27 +233,53 @@ INCOMPLETE = "no whole certificate"
     ("kind", "tamper", "words"),
     [
         ("plain", moved_weight, CHANGED),
-        ("plain", wrong_pivot, CHANGED),
+        ("plain", wrong_pivot, PIVOTS),
+        ("plain", replace(pivots=["nan"] * 5), PIVOTS),
+        ("plain", replace(pivots=["0 +/- 1e99"] * 5), PIVOTS),
+        ("plain", replace(pivots=["inf"] * 5), PIVOTS),
+        ("plain", replace(pivots=["1 +/- inf"] * 5), PIVOTS),
+        ("plain", replace(statement="K(theta) is positive definite for ALL theta"), HEAD),
+        ("plain", replace(schema=17), HEAD),
+        ("plain", replace(schema=True), HEAD),
+        ("plain", replace(note="holds for all theta"), INCOMPLETE),
+        ("plain", replace(points=[]), INDEFINITE),
         ("plain", other_point, CHANGED),
         ("plain", raised_floor, INDEFINITE),
         ("plain", zero_floor, INDEFINITE),
         ("plain", duplicated_point, INDEFINITE),
         ("plain", lambda body: body["theta"].append("1/2"), LEFT_OVER),
         ("plain", lambda body: body["theta"].pop(), INCOMPLETE),
-        ("plain", lambda body: body["pivots"].pop(), INCOMPLETE),
+        ("plain", lambda body: body["pivots"].pop(), PIVOTS),
+        ("plain", lambda body: body["pivots"].append("1"), INCOMPLETE),
         ("plain", lambda body: body.pop("floor"), INCOMPLETE),
         ("plain", change(activation="gelu"), CHANGED),
         ("plain", change(activation="relu"), INCOMPLETE),
-        ("plain", change(kind="residual"), INCOMPLETE),
+        ("plain", change(kind="residual"), KIND),
         ("plain", change(kind="perceptron"), INCOMPLETE),
         ("plain", change(width=3), LEFT_OVER),
         ("plain", change(depth=1), LEFT_OVER),
         ("plain", change(dim=3), INCOMPLETE),
-        ("plain", change(scaling="ntk"), CHANGED),
+        ("plain", change(scaling="ntk"), SCALE),
+        ("plain", change(normalisation="layernorm"), KIND),
+        ("plain", change(eps="1/2"), KIND),
+        ("plain", change(heads=7), KIND),
+        ("plain", change(tokens=9), KIND),
+        ("plain", change(bias=False), KIND),
+        ("plain", change(residual=True), KIND),
+        ("plain", lambda body: body["architecture"].pop("scaling"), KIND),
+        ("plain", change(outputs=True), COUNT),
+        ("plain", change(depth=0), COUNT),
+        ("residual", change(depth=True), COUNT),
+        ("residual", change(depth=-1), COUNT),
+        ("residual", change(depth=1.0), COUNT),
+        ("residual", change(eps="-1/2"), SCALE),
+        ("residual", change(heads=1), KIND),
         ("residual", change(normalisation="layernorm"), CHANGED),
         ("transformer", change(heads=1), CHANGED),
         ("transformer", change(heads=3), INCOMPLETE),
+        ("transformer", change(heads="2"), INCOMPLETE),
         ("transformer", change(eps="1/2"), CHANGED),
+        ("transformer", change(eps="0"), SCALE),
         ("transformer", change(tokens=2), INCOMPLETE),
     ],
 )
@@ -253,12 +288,33 @@ def test_tampering_is_refused(certificates, kind, tamper, words, capsys):
     body = json.loads((certificates / f"{kind}.json").read_text())
     tamper(body)
     with precision(64), pytest.raises(BaseException) as stop:
-        checker.check(body)
+        checker.check(**body)
     if isinstance(stop.value, SystemExit):
         assert re.search(f"^refused: .*({words})", str(stop.value))
     else:
         assert words == INCOMPLETE  # what the program says of any other exception
     assert "verified" not in capsys.readouterr().out
+
+
+def test_the_seed_is_information_only(certificates, capsys):
+    body = json.loads((certificates / "plain.json").read_text())
+    with precision(64):
+        checker.check(**body | {"seed": 99})
+    assert capsys.readouterr().out.startswith("verified: ")
+
+
+@pytest.mark.parametrize("lowered", [lambda floor: floor - Fraction(1, 10**9), lambda floor: Fraction(1, 10**400)])
+def test_the_checker_prints_no_more_than_is_proved(certificates, capsys, lowered):
+    """The floor is printed exactly; three digits to nearest would be above the first floor, and 0 for the second."""
+    body, model = json.loads((certificates / "plain.json").read_text()), PLAIN.build((2,))
+    floor = lowered(Fraction(body["floor"]))
+    with precision(128):
+        kernel = enclosed_kernel(model, model.init(jax.random.key(1)), points_of((5, 2)))
+        shift = arb(str(floor.numerator)) / arb(str(floor.denominator))
+        pivots = positive_pivots(kernel - arb_mat(np.eye(5).tolist()) * shift)
+        checker.check(**body | {"floor": str(floor), "pivots": [pivot.str(20) for pivot in pivots], "bits": 128})
+    printed = re.search(r"> (\S+) > 0", capsys.readouterr().out)
+    assert 0 < Fraction(printed[1]) == floor
 
 
 @pytest.mark.parametrize("spoil", [moved, lambda body: body.pop("theta"), None], ids=["theta", "missing", "cut"])
@@ -365,7 +421,8 @@ def test_the_command_proves_and_says_what_follows(tmp_path, capsys):
     assert app([*arguments, "--points", "uniform:4:2", "--out", str(out)], result_action="return_value") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("proved: lambda_min(K(theta)) > ") and "8 pivots, 64 bits" in lines[0]
-    assert "almost every theta_0" in lines[1] and "all but countably many step sizes" in lines[1]
+    assert Fraction(lines[0].split()[3]) == Fraction(json.loads(out.read_text())["floor"])
+    assert "for any labels, and then all but countably many step sizes" in lines[1] and "every theta_0" in lines[1]
     assert "python" in lines[2] and lines[2].endswith(str(out))
     assert run_checker(out).returncode == 0
 
