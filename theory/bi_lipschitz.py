@@ -2,14 +2,16 @@
 
 Statement. F = F_L o ... o F_1, F_l = id + g_l, |g_l(x) - g_l(y)| <= c_l |x - y| on the features met.  If every c_l < 1,
   prod(1 - c_l) |x - y| <= |F(x) - F(y)| <= prod(1 + c_l) |x - y|,
-so the features' h_min lies between prod(1 - c_l) h_min and prod(1 + c_l) h_min, and where F is differentiable
+so the features' h_min lies between prod(1 - c_l) h_min and prod(1 + c_l) h_min, and where F is differentiable and every
+c_l also holds for all points near the features,
   prod(1 - c_l) <= sigma_min(DF) <= sigma_max(DF) <= prod(1 + c_l).
 tau_eps(x) = x / s, s = sqrt(|x|^2 + eps^2): D tau = (I - x x^T / s^2) / s has singular values 1/s (n - 1 times) and
 eps^2 / s^3, and for differences, not only derivatives, on the ball |x| <= R
   eps^2 / (R^2 + eps^2)^(3/2) |x - y| <= |tau_eps(x) - tau_eps(y)| <= |x - y| / eps.
 Chains of both kinds of layer multiply their constants.  The upper side of a residual chain needs no c_l < 1.
-Hypotheses. H1 skip connections. H2 c_l are Lipschitz constants, not slopes at the samples. H3 c_l < 1 (lower side).
-  H4 eps > 0. H5 the inputs of tau_eps lie in the ball of radius R (lower side).
+Hypotheses. H1 skip connections. H2 c_l >= 0 are Lipschitz constants on the features met (for singular values: also near
+  each), not slopes at the samples. H3 c_l < 1 (lower side). H4 eps > 0. H5 the inputs of tau_eps lie in the ball of
+  radius R (lower side).
 Source. Reconstruction of "residual connections keep networks non-degenerate"; the triangle inequality is classic.
 Proof.  paper_notes.md, N2, lines 1-7.
 Sharp.  Residual: g_l = -c_l x and g_l = +c_l x on every pair.  tau_eps: two points of one ray near |x| = R (lower) and
@@ -24,6 +26,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -36,7 +39,8 @@ CLAIM = Claim(
     statement="prod(1 - c_l) h_min(X) <= h_min(F(X)) <= prod(1 + c_l) h_min(X) for branches of constants c_l < 1",
     hypotheses={
         "skip connections": "each layer adds its branch to its own input",
-        "branch constants": "|g_l(x) - g_l(y)| <= c_l |x - y| for all features x, y met by layer l",
+        "branch constants": "|g_l(x) - g_l(y)| <= c_l |x - y| for all features x, y met by layer l, and, for singular "
+        "values, for all x, y near each of them",
         "contractive branches": "every c_l is below 1 (lower side)",
         "positive eps": "normalisation divides by sqrt(|x|^2 + eps^2) with eps > 0",
         "inputs in the ball": "the inputs of the normalisation have norm at most R (lower side)",
@@ -65,8 +69,13 @@ class Constants(NamedTuple):
 
 
 def residual_constants(branch_constants: Float[ArrayLike, "... layers"]) -> Constants:
-    """prod(1 - c_l) and prod(1 + c_l) over the last axis; the lower one is 0 once a c_l >= 1, which can fold."""
+    """prod(1 - c_l) and prod(1 + c_l) over the last axis; the lower one is 0 once a c_l >= 1, which can fold.
+
+    Raises ValueError where a c_l is negative.
+    """
     branch = jnp.asarray(branch_constants, float)
+    if not isinstance(branch, Tracer):  # a traced constant has no sign yet
+        _require_nonnegative(smallest_branch_constant=float(jnp.min(branch, initial=0.0)))
     return Constants(jnp.prod(jnp.maximum(1.0 - branch, 0.0), axis=-1), jnp.prod(1.0 + branch, axis=-1))
 
 
@@ -106,11 +115,14 @@ def check(
     separation: h_min of the inputs (or the pair's distance; 1 for a singular value of DF).  input_scale: size of the
     inputs, whose rounding the features' differences inherit.  Vacuous where the bound is within the allowance of 0.
     """
-    _require_nonnegative(feature_separation=feature_separation, separation=separation)
+    smallest = float(np.min(branch_constants, initial=0.0))
+    _require_nonnegative(
+        feature_separation=feature_separation, separation=separation, smallest_branch_constant=smallest
+    )
     constants = _compiled_residual(branch_constants)
     bound = float(constants.lower if side == "lower" else constants.upper) * separation
     rounding = ROUNDING * float(constants.upper) * (separation + input_scale)
-    contractive = {"contractive branches": 1.0 - float(np.max(branch_constants))}
+    contractive = {"contractive branches": 1.0 - float(np.max(branch_constants, initial=0.0))}
     return Check(
         claim=CLAIM.id,
         inequality=f"{quantity} {'floor' if side == 'lower' else 'ceiling'}",

@@ -7,13 +7,14 @@ blocks m x n, where samples do not interact). Then K_f = K_out + D K_in D^T, hen
   lambda_min(K_f) <= lambda_min(K_out) + sigma_max(D)^2 lambda_max(K_in),
 sigma_min(D)^2 = lambda_min(D D^T): the least over samples of the m-th singular value squared, 0 where m > n.
 The floor repeats: for a chain of layers lambda_min(K_f) >= sum_l sigma_min(D_l)^2 lambda_min(K_l), D_l from layer l on.
-Hypotheses. H1 separate parameters. H2 the chain rule for the inner parameters (identity, and the two sides that see
-  K_in); the plain floor lambda_min(K_out) needs H1 alone.
+Hypotheses. H1 separate parameters. H2 the chain rule for the inner parameters, D the true derivative (identity, and the
+  two sides that see K_in); the plain floor lambda_min(K_out) needs H1 alone.
 Source. Reconstruction of "compositions keep networks non-degenerate": chain rule; Weyl 1912.
 Proof.  paper_notes.md, N3, lines 1-6.
 Sharp.  Inner map without parameters or constant in them (K_in = 0): K_f = K_out. Sharp floor and ceiling together:
   D = a I and K_in = b I give lambda_min(K_f) = lambda_min(K_out) + a^2 b.
-Failure. Shared parameters: f = theta (c - theta) has K_f = 0 at theta = c/2, where K_out = c^2/4.
+Failure. Shared parameters: f = theta (c - theta) has K_f = 0 at theta = c/2, where K_out = c^2/4. Partial derivatives
+  only: F = z1^2 z2/(z1^2 + z2^2) has D = 0 at 0, but on g = (theta, theta) it is theta/2, so K_f = 1/4.
 Units.  kernels in squared outputs per squared parameter, no 1/N; D in outputs per feature.
 """
 
@@ -32,7 +33,8 @@ CLAIM = Claim(
     statement="K_f = K_out + D K_in D^T, so lambda_min(K_f) >= lambda_min(K_out) + sigma_min(D)^2 lambda_min(K_in)",
     hypotheses={
         "separate parameters": "outer and inner map share no parameter",
-        "chain rule": "the outer map is differentiable in its input and the inner map in its parameters",
+        "chain rule": "the outer map has the derivative D in its input, and the inner map is differentiable in its "
+        "parameters",
     },
     provenance="reconstruction",
     source="chain rule; Weyl 1912 for the eigenvalues of a sum",

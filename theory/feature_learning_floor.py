@@ -92,7 +92,7 @@ def path_floor(excess: ArrayLike, separation: ArrayLike, *, travel: Travel) -> F
     """P*, the least P with travel(P) h >= excess (parameter units), by bisection of log2 P; arguments broadcast.
 
     excess: (|d_0| - 2 sqrt(N eps))_+, `theory.path_floor.excess_gap`.  0 where nothing must go (or P* < 2^-250),
-    infinity where it cannot (P* > 2^250).  Relative error about |log2 P*| eps, to the low side.
+    infinity where it cannot (P* > 2^250), NaN for NaN.  Relative error about |log2 P*| eps, to the low side.
     """
     needed = jnp.asarray(excess, float) / jnp.asarray(separation, float)
 
@@ -107,7 +107,8 @@ def path_floor(excess: ArrayLike, separation: ArrayLike, *, travel: Travel) -> F
 
     least, most = jnp.full(needed.shape, -_EXPONENT), jnp.full(needed.shape, _EXPONENT)
     root = jnp.exp2(jax.lax.fori_loop(0, _HALVINGS, halve, (least, most))[0])
-    return jnp.where(reached(least) | ~(needed > 0.0), 0.0, jnp.where(reached(most), root, jnp.inf))
+    floor = jnp.where(reached(least) | (needed <= 0.0), 0.0, jnp.where(reached(most), root, jnp.inf))
+    return jnp.where(jnp.isnan(needed), jnp.nan, floor)
 
 
 @jax.jit
@@ -130,7 +131,9 @@ def power_path_floor(
     """P* for Lbar(R) = c R^q, q >= 0 real, in closed form; for Lbar = c (1 + R)^q pass 1 + |theta_0|.  Broadcasts."""
     order, start = jnp.asarray(power, float) + 1.0, jnp.asarray(initial_norm, float)
     needed = order * jnp.asarray(excess, float) / (jnp.asarray(constant, float) * separation)
-    return (start**order + needed) ** (1.0 / order) - start
+    relative = needed / start**order  # infinite from the origin
+    near = start * jnp.expm1(jnp.log1p(relative) / order)  # cancels nothing
+    return jnp.where(relative < 1.0, near, (start**order + needed) ** (1.0 / order) - start)
 
 
 def least_steps(
@@ -177,6 +180,7 @@ def check_steps(
     floor: float,
     *,
     initial_loss: float,
+    target_loss: float,
     final_loss: float,
     squared_gradient_sum: float,
     step_size: float,
@@ -184,11 +188,14 @@ def check_steps(
     envelope_margin: float = 0.0,
     cancellation: float = 1.0,
 ) -> Check:
-    """Hold the number of steps of a run of gradient descent against P*^2 / (2 eta (L_0 - L_T)), P* for eps = L_T.
+    """Hold the number of steps after which gradient descent stood at L_T <= eps against P*^2 / (2 eta (L_0 - L_T)).
 
-    squared_gradient_sum: sum of |grad L_s|^2 over the num_steps gradients used.  Vacuous below one step.
+    floor: P* for eps = `target_loss` (tightest at L_T itself).  final_loss: L_T.  squared_gradient_sum: sum of
+    |grad L_s|^2 over the num_steps gradients used.  Vacuous below one step.
     """
-    _require_nonnegative(floor=floor, final_loss=final_loss, squared_gradient_sum=squared_gradient_sum)
+    _require_nonnegative(
+        floor=floor, target_loss=target_loss, final_loss=final_loss, squared_gradient_sum=squared_gradient_sum
+    )
     if not step_size > 0.0:
         raise ValueError(f"step_size must be positive, but was {step_size}")
     bound = float(_compiled_steps(floor, initial_loss, step_size=step_size, target_loss=final_loss))
@@ -204,7 +211,11 @@ def check_steps(
         sense=">=",
         bound=bound,
         rounding=rounding,
-        margins={"summed sufficient decrease": float(decrease), "envelope on the ball": envelope_margin},
+        margins={
+            "target reached": target_loss - final_loss,
+            "sufficient decrease": float(decrease),
+            "envelope on the ball": envelope_margin,
+        },
         vacuous=bound + rounding < 1.0,
     )
 

@@ -13,7 +13,8 @@ Hypotheses. H1 f is absolutely continuous along the segments and obeys the chain
   descent on L = (1/2N)|r|^2 with one step size.
 Source. Discrete Duhamel (variation of constants) formula about the frozen kernel of Jacot, Gabriel and Hongler 2018.
 Proof.  paper_notes.md, G7, lines 1-5.
-Sharp.  N = 1: measured drift at T = 1 always, and at every T while (Kbar_s - K_0) r_s keeps its sign (f = u v).
+Sharp.  N = 1: measured drift at T = 1 always, and at every T while eta K_0 <= N and (Kbar_s - K_0) r_s keeps its sign
+  (f = u v).
 Failure. A model that jumps (H1); heavy ball on a linear model, whose kernel does not move at all (H2).
 Units.  K in squared labels per squared parameter, r in labels; eta K / N has no unit.
 """
@@ -43,7 +44,7 @@ CLAIM = Claim(
     source="discrete Duhamel formula about the frozen kernel (Jacot, Gabriel and Hongler 2018)",
     module="kernel_drift",
     abstract="gradient descent converges beyond the kernel regime, without Lipschitz smoothness of the loss",
-    sharp="one sample: at one step always, at every step while the drift keeps its sign (f = u v)",
+    sharp="one sample: at one step always, at every step while eta K_0 <= N and the drift keeps its sign (f = u v)",
     tight=True,
     constants="known before training: K_0, r_0, step size; measured along the run: the drift",
     standing="conditional",

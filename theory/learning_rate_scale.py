@@ -117,6 +117,9 @@ def check(
             raise ValueError(f"{name} must be at least 1, but was {count}")
     if not squared_norm >= 0.0:
         raise ValueError(f"squared_norm must be at least 0, but was {squared_norm}")
+    for name, variance in {"weight_variance": weight_variance, "outer_variance": outer_variance}.items():
+        if not variance > 0.0:
+            raise ValueError(f"{name} must be positive, but was {variance}")
     bound = float(mean_ceiling(squared_norm, dim=dim, width=width, value_slope=value_slope, slope=slope, bias=bias))
     spare = min(2.0 / (dim + width) / weight_variance, 2.0 / (width + 1) / outer_variance) - 1.0
     return Check(

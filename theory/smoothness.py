@@ -16,8 +16,8 @@ Hypotheses. H1 each block is C^2 in (x, theta) and its own bounds are true. H2 |
 Source. Chain rule and compression to block norms; a reconstruction of smoothness that grows polynomially with |theta|.
 Proof.  paper_notes.md, G2, lines 1-8 and 14; the atoms, lines 9-13.
 Sharp.  Equality for linear models of one sample, for products of scalar weights and for tanh networks at theta = 0.
-  Within a factor 3 of the worst parameter found for small residual and plain networks; far from it for transformers and
-  for typical parameters, since every layer is taken at its worst at once.
+  For small plain and residual networks within a factor 3 of the worst parameters found at arrays of norm 1, and 10 at
+  norm 3; far from it for transformers and for typical parameters: every layer is taken at its worst at once.
 Failure. ReLU has no second derivative. eps = 0 in tau_eps or LayerNorm: S is infinite. Outside of the stated balls S is
   no bound. No function of |grad L| can stand in for S: along uv = 1, (uv - 1)^2/2 has gradient 0, curvature u^2 + v^2.
 Units.  v in units of F; a and C in units of F per unit of the blocks; S in loss per squared parameter (1/step size).

@@ -133,6 +133,7 @@ def _check(instance: Instance, prefix: _Prefix) -> Check:
         instance.num_steps,
         float(floor),
         initial_loss=float(prefix.losses[0]),
+        target_loss=final_loss,
         final_loss=final_loss,
         squared_gradient_sum=prefix.squared_gradient_sum,
         step_size=prefix.step_size,

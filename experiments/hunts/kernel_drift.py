@@ -135,7 +135,7 @@ HUNT = Hunt(
         inequality=st.sampled_from(["measured drift", "uniform drift"]),
         model=st.sampled_from(["bilinear", "product", "network"]),
         num_steps=st.sampled_from([1, 2, 4, 8, 15]),  # few shapes
-        relative_step=st.floats(-3.0, 0.0).map(lambda exponent: 10.0**exponent),
+        relative_step=st.floats(-3.0, 0.0).map(lambda exponent: 10.0**exponent) | st.floats(1.0, 3.0),  # q > 1 beyond 2
         size=st.floats(0.3, 2.0),
         seed=st.integers(0, 2**31 - 1),
     ),

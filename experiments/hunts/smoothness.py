@@ -5,6 +5,7 @@ products of norms are at their tightest. Then the parameters climb: random moves
 side nearer to the bound. S and L_J are always those of the norms that the parameters have.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
@@ -40,6 +41,7 @@ MODELS: dict[str, tuple[Chain, tuple[int, ...]]] = {
     "transformer none": (transformer(2, **_SEQUENCES, normalisation="none", activation="tanh"), (2, 2)),
     "transformer tau": (transformer(2, **_SEQUENCES, normalisation="tau", heads=2), (2, 2)),
     "transformer layernorm": (transformer(2, **_SEQUENCES, normalisation="layernorm", scaling="ntk"), (2, 2)),
+    "two outputs": (plain_mlp(2, width=2, depth=2, outputs=2), (2,)),
 }
 """Model and point shape by name: every built-in architecture, with every normalisation it takes."""
 
@@ -70,7 +72,7 @@ class Case(NamedTuple):
     theta: Float[np.ndarray, " p"]
     points: Float[np.ndarray, "n ..."]
     partner: Float[np.ndarray, "..."]
-    labels: Float[np.ndarray, " n"]
+    labels: Float[np.ndarray, "n m"]
 
 
 def check(instance: Instance) -> Check:
@@ -141,23 +143,30 @@ def draw_case(instance: Instance, rng: np.random.Generator) -> Case:
     sizes = instance.input_radius * np.linspace(1.0, 0.5, NUM_POINTS)
     points = np.stack([size * focused(shape) for size in sizes])
     partner = points[0] + instance.closeness * (points[1] - points[0])
-    return Case(theta, points, partner, instance.label * rng.standard_normal(NUM_POINTS))
+    return Case(theta, points, partner, instance.label * rng.standard_normal((NUM_POINTS, num_outputs(instance.model))))
+
+
+@cache
+def num_outputs(name: str) -> int:
+    """m, the number of outputs of one of the models."""
+    model, shape = MODELS[name]
+    return math.prod(model.output_shape(shape))
 
 
 def measure(name: str, cases: Sequence[Case]) -> list[dict[str, tuple[float, float]]]:
-    """(measured, bound) of each form for each of at most CHUNK cases, and "gradient": (|grad f(x_0)|, infinity)."""
+    """(measured, bound) of each form for each of at most CHUNK cases, and "gradient": (|D f(x_0)|, infinity)."""
     columns = [np.stack(column) for column in zip(*(list(cases) * CHUNK)[:CHUNK])]
-    hessians, gradients, smooth, smooth_at_loss, lipschitz = (np.asarray(part) for part in _evaluate(name)(*columns))
+    hessians, jacobians, smooth, smooth_at_loss, lipschitz = (np.asarray(part) for part in _evaluate(name)(*columns))
     curvatures = np.abs(np.linalg.eigvalsh(hessians)).max(axis=-1)
     return [
         {
             "at the radii": (float(curvatures[row]), float(smooth[row])),
             "at the loss": (float(curvatures[row]), float(smooth_at_loss[row])),
             "gradient gap": (
-                float(np.linalg.norm(gradients[row, 0] - gradients[row, -1])),
+                float(np.linalg.norm(jacobians[row, 0] - jacobians[row, -1], 2)),
                 float(lipschitz[row] * np.linalg.norm(case.points[0] - case.partner)),
             ),
-            "gradient": (float(np.linalg.norm(gradients[row, 0])), np.inf),
+            "gradient": (float(np.linalg.norm(jacobians[row, 0])), np.inf),
         }
         for row, case in enumerate(cases)
     ]
@@ -165,23 +174,25 @@ def measure(name: str, cases: Sequence[Case]) -> list[dict[str, tuple[float, flo
 
 @cache
 def _evaluate(name: str) -> Callable[..., tuple[jax.Array, ...]]:
-    """Compiled for a chunk: hess L, grad f at the points and the partner, S, S at the loss, L_J."""
-    model, shape = MODELS[name]
+    """Compiled for a chunk: hess L, D f (m, P) at the points and the partner, S, S at the loss, L_J."""
+    (model, shape), outputs = MODELS[name], num_outputs(name)
     unravel = ravel_pytree(jax.tree.map(lambda law: jnp.zeros(law.shape), model.laws()))[1]
 
     def derivatives(theta, point):
         def f(theta):
-            value, gradient = jax.value_and_grad(lambda theta: model(unravel(theta), point[None])[0])(theta)
-            return gradient, (value, gradient)
+            value, pull_back = jax.vjp(lambda theta: model(unravel(theta), point[None]).reshape(outputs), theta)
+            jacobian = jax.vmap(pull_back)(jnp.eye(outputs))[0]
+            return jacobian, (value, jacobian)
 
-        hessian, (value, gradient) = jax.jacfwd(f, has_aux=True)(theta)
-        return value, gradient, hessian
+        hessian, (value, jacobian) = jax.jacfwd(f, has_aux=True)(theta)
+        return value, jacobian, hessian
 
     def one(theta, points, partner, labels):
         places = jnp.concatenate([points, partner[None]])
-        values, gradients, hessians = jax.vmap(derivatives, (None, 0))(theta, places)
-        residual, slopes = values[:-1] - labels, gradients[:-1]
-        hessian = (slopes.T @ slopes + jnp.tensordot(residual, hessians[:-1], 1)) / NUM_POINTS
+        values, jacobians, hessians = jax.vmap(derivatives, (None, 0))(theta, places)
+        residual, slopes = values[:-1] - labels, jacobians[:-1].reshape(NUM_POINTS * outputs, -1)
+        hessian = (slopes.T @ slopes + jnp.tensordot(residual, hessians[:-1], 2)) / NUM_POINTS
+        label_norms = jnp.linalg.norm(labels, axis=1)
         radii, input_radii = (
             parameter_radii(model, unravel(theta)),
             jnp.linalg.norm(points.reshape(NUM_POINTS, -1), axis=1),
@@ -189,9 +200,9 @@ def _evaluate(name: str) -> Callable[..., tuple[jax.Array, ...]]:
         bounds = jax.vmap(lambda radius: model_bounds(model, radii, radius, point_shape=shape))(input_radii)
         return (
             hessian,
-            gradients,
-            smoothness.loss_smoothness(bounds, jnp.abs(labels)),
-            smoothness.loss_smoothness(bounds, jnp.abs(labels), loss=half_mean_square(residual)),
+            jacobians,
+            smoothness.loss_smoothness(bounds, label_norms),
+            smoothness.loss_smoothness(bounds, label_norms, loss=half_mean_square(residual)),
             smoothness.jacobian_lipschitz(bounds)[0],  # x_0 has the largest norm, so its ball holds the partner
         )
 

@@ -2,10 +2,13 @@
 
 import itertools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 
+from experiments.blocks import LayerNorm, TauEps
 from experiments.hunt import search
 from experiments.hunts.bi_lipschitz import HUNT
 from theory import bi_lipschitz
@@ -104,6 +107,23 @@ def test_fails_without_branch_constants():
     assert failed_hypotheses(separation_check(inputs, outputs, (secant,))) == ("contractive branches",)
 
 
+def test_fails_without_branch_constants_near_the_features():
+    """g(x) = -x (1 - x) is 0 at both features 0 and 1, so c = 0 on those; yet g'(0) = -1 and F' = 0 at 0.
+
+    Features keep their distances exactly, but a singular value needs c near the feature, where it is at least 1.
+    """
+    inputs = np.array([[0.0], [1.0]])
+    outputs = inputs - inputs * (1 - inputs)
+    assert judge(separation_check(inputs, outputs, (0.0,))) is Verdict.HOLDS
+    slope = float(jax.grad(lambda x: x - x * (1 - x))(0.0))
+    found = bi_lipschitz.check(
+        slope, 1.0, side="lower", branch_constants=np.zeros(1), quantity="singular value", instance="by hand"
+    )
+    assert judge(found) is Verdict.VIOLATED
+    near = found._replace(bound=float(residual_constants(np.ones(1)).lower))
+    assert judge(near) is Verdict.HOLDS
+
+
 def test_fails_without_contractive_branches():
     """x - 2 max(x, 0) = -|x|, c = 2, folds 1 onto -1.  The raw product over two such layers is (-1)^2 = 1: broken."""
     inputs, outputs = np.array([[-1.0], [1.0]]), np.array([[-1.0], [1.0]])
@@ -138,10 +158,11 @@ def test_fails_without_inputs_in_the_ball():
 
 def test_centring_collapses_whatever_eps():
     """LayerNorm subtracts the mean first, so x and x + 1 coincide for every eps: it is not bi-Lipschitz, tau_eps is."""
-    inputs = np.stack([POINTS[0], POINTS[0] + 1.0])
-    centred = inputs - inputs.mean(axis=1, keepdims=True)
-    assert h_min(tau(centred, 0.5)) < 1e-15
-    assert h_min(tau(inputs, 0.5)) > 0.01
+    inputs = jnp.asarray(np.stack([POINTS[0], POINTS[0] + 1.0]))
+    for eps in (0.1, 0.5, 10.0):
+        assert h_min(np.asarray(LayerNorm(eps)((), inputs))) < 1e-12
+        lower = float(normalisation_constants(float(jnp.linalg.norm(inputs, axis=1).max()), eps).lower)
+        assert h_min(np.asarray(TauEps(eps)((), inputs))) >= lower * h_min(np.asarray(inputs)) > 1e-3
 
 
 # 4. Invariances and limits
@@ -184,6 +205,14 @@ def test_bad_numbers_are_one_sentence(change, words):
         bi_lipschitz.check_normalisation(side="lower", instance="by hand", **(numbers | change))
 
 
+def test_a_negative_branch_constant_is_one_sentence():
+    words = "smallest_branch_constant must be at least 0, but was -0.5"
+    with pytest.raises(ValueError, match=words):
+        residual_constants(np.array([0.1, -0.5]))
+    with pytest.raises(ValueError, match=words):
+        separation_check(POINTS, POINTS, (-0.5,))
+
+
 # 5. Proof lines
 
 
@@ -192,8 +221,11 @@ WIDTH, STEPS = 6, 100
 
 @pytest.fixture(scope="module")
 def trained():
-    """Two residual blocks x + W tanh(V x) of width 6, trained by hand-written gradient descent to flip the points."""
-    rng = np.random.default_rng(1)
+    """Two residual blocks x + W tanh(V x) of width 6, trained by hand-written gradient descent.
+
+    The targets are 0.3 of the way to the flipped points: the branches grow and stay contractive (0.80 and 0.75).
+    """
+    rng, targets = np.random.default_rng(1), POINTS + 0.3 * (POINTS[::-1] - POINTS)
     blocks = [
         [0.3 * rng.standard_normal((3, WIDTH)) / WIDTH**0.5, 0.5 * rng.standard_normal((WIDTH, 3))] for _ in range(2)
     ]
@@ -201,7 +233,7 @@ def trained():
         states = [POINTS]
         for outer, inner in blocks:
             states.append(states[-1] + np.tanh(states[-1] @ inner.T) @ outer.T)
-        back = (states[-1] - POINTS[::-1]) / len(POINTS)
+        back = (states[-1] - targets) / len(POINTS)
         for (outer, inner), state in zip(reversed(blocks), reversed(states[:-1])):
             hidden = np.tanh(state @ inner.T)
             signal = (back @ outer) * (1 - hidden**2)
@@ -229,12 +261,15 @@ def test_proof_lines_on_a_trained_network_1_2(trained):
 
 
 def test_proof_lines_on_a_trained_network_3(trained):
-    """Features' h_min <= the image of the inputs' closest pair, and >= lower times every pair's distance."""
-    _, states = trained
-    for before, after in itertools.pairwise(states):
+    """lower h_min(X) <= h_min(F(X)) <= the image of the closest pair <= upper h_min(X), block by block and in all."""
+    blocks, states = trained
+    chains = [([block], *pair) for block, pair in zip(blocks, itertools.pairwise(states))]
+    for some, before, after in [*chains, (blocks, states[0], states[-1])]:
+        lower, upper = map(float, residual_constants(np.array([branch_constant(block) for block in some])))
         pairs = list(itertools.combinations(range(len(POINTS)), 2))
         closest = min(pairs, key=lambda pair: np.linalg.norm(before[pair[0]] - before[pair[1]]))
-        assert h_min(after) <= np.linalg.norm(after[closest[0]] - after[closest[1]]) + 1e-15
+        image = np.linalg.norm(after[closest[0]] - after[closest[1]])
+        assert 0.0 < lower * h_min(before) <= h_min(after) <= image <= upper * h_min(before)
 
 
 def test_proof_lines_on_a_trained_network_4(trained):
@@ -254,14 +289,16 @@ def test_proof_lines_on_a_trained_network_4(trained):
 
 @pytest.mark.parametrize("eps", [0.2, 1.5])
 def test_proof_lines_on_normalisation_5(eps):
-    """Central differences of tau_eps: singular values 1/s twice and eps^2/s^3 once, the latter along x."""
+    """Derivative of the block TauEps: singular values 1/s twice and eps^2/s^3 along x, the lower constant at |x|."""
+    block = TauEps(eps)
     for point in POINTS:
-        steps = 1e-5 * np.eye(3)
-        slope = np.stack([(tau(point + step, eps) - tau(point - step, eps)) / 2e-5 for step in steps], axis=1)
+        slope = np.asarray(jax.jacfwd(lambda x: block((), x[None])[0])(jnp.asarray(point)))
         s = np.sqrt(point @ point + eps**2)
         values = np.linalg.svd(slope, compute_uv=False)
-        np.testing.assert_allclose(values, [1 / s, 1 / s, eps**2 / s**3], rtol=1e-7)
-        np.testing.assert_allclose(slope @ point, eps**2 / s**3 * point, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(values, [1 / s, 1 / s, eps**2 / s**3], rtol=1e-12)
+        np.testing.assert_allclose(slope @ point, eps**2 / s**3 * point, rtol=1e-11, atol=1e-14)
+        lower, upper = map(float, normalisation_constants(np.linalg.norm(point), eps))
+        assert values[-1] == pytest.approx(lower, rel=1e-12) and values[0] <= upper
 
 
 @pytest.mark.parametrize("eps", [0.2, 1.5])

@@ -78,18 +78,28 @@ def test_fails_without_separate_parameters():
 
 
 def test_fails_without_chain_rule():
-    """relu(z) - relu(-z) = z, z = theta: with relu'(0) = 0 the chain rule gives slope 0 at theta = 0; the truth is 1.
+    """F = z1^2 z2 / (z1^2 + z2^2), F(0) = 0, g = (theta, theta) at 0: both partial derivatives are 0, yet f = theta/2.
 
-    A kernel of true derivatives is then above the ceiling, and the identity fails; the outer floor does not care.
+    F is continuous and has slopes in all directions at 0, but no derivative. K_f = 1/4 is above the ceiling 0, and the
+    identity fails; the outer floor does not care.
     """
 
-    def model(theta):
-        return jax.nn.relu(theta) - jax.nn.relu(-theta)
+    def outer(z):
+        return z[0] ** 2 * z[1] / (z @ z) if np.any(z) else 0.0
 
-    formal = float(jax.grad(model)(0.0))
-    true = float((model(1e-3) - model(-1e-3)) / 2e-3)
-    assert (formal, true) == (0.0, 1.0)
-    found = scalar_checks(true**2, 0.0, 1.0, formal, chain_rule=False)
+    steps = np.array([1e-3, -1e-8])
+    partials = np.array([[outer(step * axis) / step for axis in np.eye(2)] for step in steps])
+    slopes = [outer(np.array([step, step])) / step for step in steps]
+    np.testing.assert_allclose(slopes, 0.5, rtol=1e-14)
+    np.testing.assert_array_equal(partials, 0.0)
+    found = composition.checks(
+        np.array([[slopes[0] ** 2]]),
+        np.zeros((1, 1)),
+        np.ones((2, 2)),
+        jacobian=partials[:1],
+        instance="no derivative at 0",
+        chain_rule=False,
+    )
     for name in ("identity", "ceiling"):
         assert failed_hypotheses(found[name]) == ("chain rule",)
         assert judge(found[name]._replace(margins={})) is Verdict.VIOLATED

@@ -85,6 +85,7 @@ def test_is_attained_by_one_step_of_any_growth():
         1,
         float(floor),
         initial_loss=run["initial_loss"],
+        target_loss=0.0,
         final_loss=0.0,
         squared_gradient_sum=run["slope"] ** 2 * (1 - 1e-12),  # the last bit of the equality
         step_size=run["step_size"],
@@ -172,12 +173,13 @@ def test_fails_without_sufficient_decrease(turns):
         1,
         float(floor),
         initial_loss=(gap**2 / 2 + rho**2) / 6,
+        target_loss=0.0,
         final_loss=0.0,
         squared_gradient_sum=slope**2,
         step_size=step_size,
         instance="kick",
     )
-    assert failed_hypotheses(found) == ("summed sufficient decrease",)
+    assert failed_hypotheses(found) == ("sufficient decrease",)
     assert judge(found._replace(margins={})) is Verdict.VIOLATED
     assert found.bound > turns
 
@@ -187,13 +189,25 @@ def test_fails_without_sufficient_decrease(turns):
 
 @given(st.floats(1e-3, 1e3), st.floats(0.0, 10.0), st.integers(0, 3))
 def test_invariances_and_limits_polynomial_and_closed_form(excess, start, power):
-    """Bisection agrees with the closed form where that does not cancel; a floor is a root of the travel."""
+    """Bisection agrees with the closed form; a floor is a root of the travel."""
     floor = float(polynomial_path_floor(excess, 0.5, coefficients=2.0 * np.eye(4)[power], initial_norm=start))
     closed = float(power_path_floor(excess, 0.5, constant=2.0, power=power, initial_norm=start))
-    assert floor == pytest.approx(closed, rel=1e-9, abs=1e-9 * (1 + start))
+    assert floor == pytest.approx(closed, rel=1e-12)
     order = power + 1
     if floor > 1e-3 * (1 + start):
         assert 2.0 * ((start + floor) ** order - start**order) / order == pytest.approx(excess / 0.5, rel=1e-9)
+
+
+@pytest.mark.parametrize("start", [50.0, 200.0])
+def test_invariances_and_limits_a_small_excess_does_not_cancel(start):
+    """P* = x/R^q (1 - q x/(2 R^(q+1)) + ...), x = excess/(c h), to the last digits although P* is 1e-13 of R."""
+    for power in (1.0, 2.5):
+        needed = 1e-13 * start ** (power + 1)
+        floor = float(power_path_floor(needed, 1.0, constant=1.0, power=power, initial_norm=start))
+        expected = needed / start**power * (1 - power * needed / start ** (power + 1) / 2)
+        assert floor == pytest.approx(expected, rel=1e-14, abs=0)
+    from_origin = power_path_floor(np.array([0.0, 8.0]), 1.0, constant=3.0, power=2.0, initial_norm=0.0)
+    np.testing.assert_allclose(from_origin, [0.0, 2.0], rtol=1e-15)
 
 
 def test_invariances_and_limits_frozen_kernel():
@@ -218,6 +232,7 @@ def test_invariances_and_limits_extremes_and_batches():
         return float(polynomial_path_floor(excess, 0.1, coefficients=coefficients, initial_norm=1.0))
 
     assert floor(0.0) == 0.0
+    assert np.isnan(floor(np.nan))  # a diverged run promises nothing
     assert floor(1.0, np.zeros(4)) == np.inf
     assert floor(1.0) == pytest.approx(floor(10.0, 10.0 * COEFFICIENTS), rel=1e-13)  # labels times 10
     excess = np.array([0.0, 0.1, 1.0, 10.0])
@@ -246,7 +261,14 @@ def test_invariances_and_limits_upper_sums():
         (lambda: upper_travel(lambda radius: radius, 1.0, pieces=0), "pieces must be at least 1, but was 0"),
         (
             lambda: feature_learning_floor.check_steps(
-                1, 1.0, initial_loss=1.0, final_loss=0.0, squared_gradient_sum=1.0, step_size=0.0, instance=""
+                1,
+                1.0,
+                initial_loss=1.0,
+                target_loss=0.0,
+                final_loss=0.0,
+                squared_gradient_sum=1.0,
+                step_size=0.0,
+                instance="",
             ),
             "step_size must be positive, but was 0.0",
         ),
@@ -261,6 +283,32 @@ def test_verdicts():
     assert judge(path_check(1.0, 0.0)) is Verdict.VACUOUS
     assert judge(path_check(1.0, 0.5, final_loss=1e-3)) is Verdict.NOT_APPLICABLE
     assert judge(path_check(0.49, 0.5)) is Verdict.VIOLATED
+    assert failed_hypotheses(path_check(1.0, np.nan, target_loss=np.nan, final_loss=np.nan)) == ("target reached",)
+
+
+def test_a_run_short_of_its_target_is_not_applicable_to_the_step_floor():
+    """f = theta h, d = h theta - g, pair alone: 3 of the 965 steps to eps, but P* of eps asks for more than 3."""
+    h, gap, step_size, eps = 0.1, 1.0, 1.0, 1e-3
+    theta, losses, squares = 0.0, [gap**2 / 8], []
+    for _ in range(3):
+        gradient = (h * theta - gap) * h / 4
+        squares.append(gradient**2)
+        theta -= step_size * gradient
+        losses.append((h * theta - gap) ** 2 / 8)
+    excess = gap - 2 * np.sqrt(2 * eps)
+    floor = float(polynomial_path_floor(excess, h, coefficients=np.array([1.0]), initial_norm=0.0))
+    found = feature_learning_floor.check_steps(
+        3,
+        floor,
+        initial_loss=losses[0],
+        target_loss=eps,
+        final_loss=losses[-1],
+        squared_gradient_sum=sum(squares),
+        step_size=step_size,
+        instance="too short",
+    )
+    assert failed_hypotheses(found) == ("target reached",)
+    assert judge(found._replace(margins={})) is Verdict.VIOLATED
 
 
 # 5. Proof lines

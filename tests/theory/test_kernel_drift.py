@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from experiments.hunt import search
-from experiments.hunts.kernel_drift import HUNT
+from experiments.hunts.kernel_drift import HUNT, Instance, problem
 from theory import kernel_drift
 from theory.descent_product import product_ceiling
 from theory.kernel_drift import contraction, drift_ceiling, frozen_residual, uniform_drift_ceiling
@@ -259,8 +259,26 @@ def test_proof_lines_on_a_trained_network_1_and_2(trained):
     for s in range(60):
         predicted = trained.residuals[s] - trained.step_size / 4 * trained.mean_kernels[s] @ trained.residuals[s]
         np.testing.assert_allclose(trained.residuals[s + 1], predicted, atol=1e-13)
+    frozen = frozen_residual(trained.kernels[0], trained.residuals[0], 60, step_size=trained.step_size, num_points=4)
+    np.testing.assert_allclose(trained.frozen[60], frozen, atol=1e-12)
+    eigenvalues = np.linalg.eigvalsh(trained.kernels[0])
+    q = contraction(eigenvalues, step_size=trained.step_size, num_points=4)
+    assert float(q) == pytest.approx(float(trained.contraction), rel=1e-12)
     by_iterates = trained.residuals[0] - trained.step_size / 4 * trained.kernels[0] @ trained.residuals[0]
     assert np.linalg.norm(trained.residuals[1] - by_iterates) > 1e-3
+
+
+@pytest.mark.parametrize(("model", "relative_step"), [("bilinear", 0.5), ("bilinear", 2.5), ("network", 0.5)])
+def test_proof_lines_on_the_hunts_models_1_and_2(model, relative_step):
+    """The hunt's mean Jacobian, exact or by Gauss-Legendre, is the recursion's: one step at theta_0, q < 1 or q > 1."""
+    found, labels, theta = problem(Instance("measured drift", model, 1, relative_step, 0.5, 7))
+    residual, jacobian = found.outputs(theta) - labels, found.jacobian(theta)
+    step_size = relative_step * len(labels) / float(np.linalg.eigvalsh(jacobian @ jacobian.T)[-1])
+    step = -step_size / len(labels) * residual @ jacobian
+    assert found.resolved(step) and np.linalg.norm(step) > 0.1
+    mean = found.mean_jacobian(theta, theta + step)
+    np.testing.assert_allclose(found.outputs(theta + step) - labels, residual + mean @ step, atol=1e-12)
+    assert np.linalg.norm(mean - jacobian) > 0.01
 
 
 def test_proof_lines_on_a_trained_network_3_and_4(trained):

@@ -206,6 +206,10 @@ def test_bad_numbers_are_one_sentence(dim, width, words):
 def test_more_bad_numbers_are_one_sentence():
     with pytest.raises(ValueError, match="squared_norm must be at least 0, but was -1"):
         mean_check(lambda t: 0 * t, lambda t: 0 * t, dim=1, width=1, squared_norm=-1.0, variance=0.0)
+    for name in ("variance", "outer"):
+        words = f"{'weight' if name == 'variance' else 'outer'}_variance must be positive, but was 0"
+        with pytest.raises(ValueError, match=words):
+            mean_check(lambda t: 0 * t, lambda t: 0 * t, dim=1, width=1, squared_norm=1.0, **{name: 0.0})
     with pytest.raises(ValueError, match="num_points must be at least 1, but was 0"):
         learning_rate_scale.check_spectrum(top_eigenvalue=1.0, trace=1.0, num_points=0, instance="by hand")
 
