@@ -97,8 +97,8 @@ def print_claims(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         style = STATUS_STYLE[row["status"]]
         status = row["status"].replace("_", " ")
-        known = f"{row['standing']}; {row['provenance']}"
-        console.print(f"[bold]{row['id']} {row['title']}[/bold]  [{style}]{status}[/{style}]  ({known})", soft_wrap=True)
+        known = f"[{style}]{status}[/{style}]  ({row['standing']}; {row['provenance']})"
+        console.print(f"[bold]{row['id']} {row['title']}[/bold]  {known}", soft_wrap=True)
         console.print(f"   {row['statement']}", soft_wrap=True, markup=False)
         for hypothesis in row["hypotheses"].values():
             console.print(f"   if {hypothesis}", soft_wrap=True, markup=False)
