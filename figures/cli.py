@@ -271,8 +271,8 @@ def certify(
     floor, pivots, bits = found.proof
     print(f"proved: lambda_min(K(theta)) > {floor} > 0 at one theta ({len(pivots)} pivots, {bits} bits)")
     print(
-        "hence K(theta_s) > 0 at every step of gradient descent, from almost every theta_0, whatever the labels, "
-        "for all but countably many step sizes (paper_notes.md, G6)"
+        "hence for any labels, and then all but countably many step sizes, K(theta_s) > 0 at every step of gradient "
+        "descent from almost every theta_0 (paper_notes.md, G6)"
     )
     print(f"written to {out}; to check it independently: python {os.path.relpath(checker.__file__)} {out}")
     return 0

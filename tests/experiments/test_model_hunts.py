@@ -98,7 +98,7 @@ def test_true_claims_survive_on_one_and_on_several_outputs(models):
 
 
 def test_a_chain_of_blocks_is_hunted_inside_too():
-    block = residual_mlp(2, width=3, depth=2)
+    block = residual_mlp(2, width=2, depth=1)
     hunts = model_hunts(UserModel("block", block.init, block, (2,)))
     for claim in ("R6", "N2", "N3", "N4"):
         report = search(hunts[claim], examples=40, seed=0)

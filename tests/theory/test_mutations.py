@@ -14,7 +14,14 @@ from experiments.hunts import HUNTS
 from theory.verdict import Verdict, judge, slack_log10
 
 HUNTED = json.loads((Path(__file__).parents[2] / "figures" / "summaries" / "hunts.json").read_text())["claims"]
-TIGHTEST = [(report["claim"], found) for report in HUNTED for found in report["tightest"]]
+SLOW = ("residual layernorm", "residual tau", "transformer layernorm", "transformer tau")
+"""Networks of G2 whose hessians take seconds to compile; four others stand for the same bounds."""
+TIGHTEST = [
+    (report["claim"], found)
+    for report in HUNTED
+    for found in report["tightest"]
+    if not found["inequality"].endswith(SLOW)
+]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import math
 import hand_trained
 import numpy as np
 import pytest
-from hypothesis import Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.hunt import search
-from experiments.hunts.separation_error import HUNT, inner_points
+from experiments.hunts.separation_error import HUNT, Instance, inner_points
 from theory import separation_error
 from theory.separation_error import separation_bound, separation_gain
 from theory.verdict import Verdict, failed_hypotheses, judge, slack_log10
@@ -59,20 +59,28 @@ def test_random_instances_are_applicable_and_come_close_to_equality():
     assert report.smallest_slack_log10 is not None and abs(report.smallest_slack_log10) < 1e-9
 
 
-def test_random_instances_see_a_gain_too_large_in_one_and_two_dimensions():
+@pytest.mark.parametrize("dim", [1, 2])
+def test_random_instances_see_a_gain_too_large(dim):
     """15% more than the gain is refuted by at least a third of the instances whose cones stand on the points."""
-    seen = {1: [], 2: []}
-
-    @seed(0)
-    @settings(max_examples=100, database=None, phases=[Phase.generate])
-    @given(HUNT.instances)
-    def draw(instance):
-        found = HUNT.check(instance)
-        if instance.shift == 0.0 and judge(found) is Verdict.HOLDS:
-            seen[instance.dim].append(judge(found._replace(bound=1.15 * found.bound)) is Verdict.VIOLATED)
-
-    draw()
-    assert all(len(verdicts) >= 10 and np.mean(verdicts) > 1 / 3 for verdicts in seen.values())
+    rng = np.random.default_rng(dim)
+    seen = []
+    for number in range(60):
+        share = float(rng.uniform(0.0, 0.9)) if number % 2 else 0.0
+        found = HUNT.check(
+            Instance(
+                dim=dim,
+                num_points=int(rng.integers(1, 8)),
+                jitter=float(rng.uniform(0.0, 0.7)),
+                steepness=float(rng.uniform(0.1, 3.0)),
+                sup=float(rng.uniform(0.1, 1.0)),
+                share=share,
+                shift=0.0,
+                seed=number,
+            )
+        )
+        if judge(found) is Verdict.HOLDS:
+            seen.append(judge(found._replace(bound=1.15 * found.bound)) is Verdict.VIOLATED)
+    assert len(seen) >= 30 and np.mean(seen) > 1 / 3
 
 
 # 2. Attained
