@@ -281,7 +281,7 @@ def certify(
 def main() -> None:
     """Run the command; bad input is one sentence on stderr and exit status 2, an interrupt 130."""
     try:
-        code = app(result_action="return_value")
+        code = app(sys.argv[1:], result_action="return_value")
     except BadInput as error:
         print(f"uniformity: {error}", file=sys.stderr)
         code = 2

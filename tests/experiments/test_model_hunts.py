@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from experiments.architecture import residual_mlp
-from experiments.block_probe import probe
-from experiments.blocks import Activation, Chain, Linear, Residual
+from experiments.block_hunts import block_hunts
+from experiments.block_probe import known_path_floor, probe
+from experiments.blocks import Activation, Chain, Linear, Residual, Scalar
 from experiments.hunt import search
 from experiments.model_hunts import Instance, model_hunts
 from experiments.model_run import POINTS, STEPS, measured_run
@@ -99,12 +100,22 @@ def test_true_claims_survive_on_one_and_on_several_outputs(models):
 
 def test_a_chain_of_blocks_is_hunted_inside_too():
     block = residual_mlp(2, width=2, depth=1)
-    hunts = model_hunts(UserModel("block", block.init, block, (2,)))
-    for claim in ("R6", "N2", "N3", "N4"):
-        report = search(hunts[claim], examples=40, seed=0)
+    hunts = block_hunts(UserModel("block", block.init, block, (2,)))
+    assert set(hunts) == {"N2", "N3", "N4"}
+    for hunt in hunts.values():
+        report = search(hunt, examples=40, seed=0)
         assert report.violation is None and report.applicable >= 3, report
     relu = residual_mlp(2, width=3, depth=2, activation="relu")
-    assert not {"N2", "N3", "N4"} & set(model_hunts(UserModel("relu", relu.init, relu, (2,))))
+    assert not block_hunts(UserModel("relu", relu.init, relu, (2,)))
+
+
+def test_a_linear_chains_path_floor_is_known_before_training():
+    """f = x W + b: grad f(x) - grad f(x') = x - x', so the path is at least excess / h."""
+    block = Chain((Linear(2, 1), Scalar()))
+    model = UserModel("linear", block.init, block, (2,))
+    assert float(known_path_floor(model)(3, 0.25, 0.5)) == pytest.approx(2.0, rel=1e-12)
+    report = search(model_hunts(model)["R6"], examples=60, seed=0)
+    assert report.violation is None and report.applicable >= 3, report
 
 
 def test_the_probe_reports_the_blocks_own_numbers():
