@@ -87,10 +87,6 @@ def test_a_killed_run_resumes_to_the_same_ledger(smoke, tmp_path):
     ("arguments", "names"),
     [
         (("reproduce", "--only", "nonsense"), ("--only", "slowdown", "nonsense")),
-        (("sweep", "LICENSE"), ("LICENSE", "TOML", "line 1")),
-        (("sweep", "nowhere.toml"), ("cannot use", "nowhere.toml")),
-        (("sweep", "LICENSE", "--study", "nonsense"), ("--study", "slowdown", "nonsense")),
-        (("reproduce", "--workers", "0"), ("--workers", "at least 1", "0")),
         (("draw", "nonsense"), ("figure", "slowdown", "nonsense")),
         (("verify", "--claim", "Z9"), ("--claim", "R2", "Z9")),
         (("verify", "--examples", "0"), ("--examples", "at least 1", "0")),
