@@ -121,6 +121,7 @@ def write_summary(study: Study, preset: str, findings: Findings, folder: Path) -
         "command": f"uniformity reproduce --preset {preset} --only {study.name}",
         "made_by": provenance(),
         "slopes": [slope._asdict() for slope in findings.slopes],
+        "estimates": [estimate._asdict() for estimate in findings.estimates],
         **findings.summary,
     }
     write_atomically(folder / f"{study.name}.json", dump(summary))

@@ -1,5 +1,6 @@
-"""Slopes with bootstrap intervals over seeds: the numbers that a reader quotes."""
+"""Slopes and other numbers that a reader quotes, with bootstrap intervals over seeds."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,36 @@ class Slope(NamedTuple):
     def covers(self) -> bool | None:
         """Whether the interval holds the expected slope; None where none is claimed."""
         return None if self.expected is None else self.ci_low <= self.expected <= self.ci_high
+
+
+class Estimate(NamedTuple):
+    """A number that a reader quotes, with its 95% percentile bootstrap interval over seeds."""
+
+    label: str
+    value: float
+    ci_low: float
+    ci_high: float
+    seeds: int
+
+
+def bootstrap(
+    by_seed: Float[np.ndarray, "seeds ..."],
+    *,
+    label: str,
+    statistic: Callable[[np.ndarray], float] = np.median,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """`statistic` of an array whose first axis runs over seeds, resampling whole seeds.
+
+    statistic maps an array of any number of seeds to one number. Entries must be finite; raises ValueError otherwise.
+    """
+    if not np.all(np.isfinite(by_seed)):
+        raise ValueError(f"by_seed must be finite, but {np.sum(~np.isfinite(by_seed))} of its entries were not")
+    rng = np.random.default_rng(seed)
+    draws = [float(statistic(by_seed[rows])) for rows in rng.integers(len(by_seed), size=(resamples, len(by_seed)))]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Estimate(label, float(statistic(by_seed)), float(low), float(high), len(by_seed))
 
 
 def fitted_slopes(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from experiments.records import Record
-from experiments.statistics import Slope
+from experiments.statistics import Estimate, Slope
 from theory.verdict import Check
 
 
@@ -34,13 +34,14 @@ class Findings(NamedTuple):
     """What a study's records say.
 
     summary: plain values, all a figure needs.  checks: every inequality tested.  slopes: fitted exponents.
-    words: claim id -> one plain sentence with the measured numbers.
+    words: claim id -> one plain sentence with the measured numbers.  estimates: other numbers that a reader quotes.
     """
 
     summary: dict[str, Any]
     checks: list[Check]
     slopes: list[Slope]
     words: dict[str, str]
+    estimates: Sequence[Estimate] = ()
 
 
 @dataclass(frozen=True)

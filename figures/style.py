@@ -1,8 +1,8 @@
-"""One visual grammar for all figures: measured, bound, control; and how a figure is saved.
+"""One visual grammar for all figures: measured, bound, control, violated; the widths of a paper; how a figure is saved.
 
 Measured numbers are filled markers on solid lines in a colour-blind-safe hue (Okabe and Ito 2008), one marker shape
-per series so that grey print still tells them apart; bounds are dashed lines; controls are open markers on dotted
-lines. A violated check is named in the ledger, not drawn.
+per series so that grey print still tells them apart; bounds are dashed black lines; controls are open markers on dotted
+lines; expected laws are thin grey dotted guides; a violated check is a red cross.
 """
 
 import io
@@ -10,8 +10,9 @@ import math
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -25,24 +26,41 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 BOUND: dict[str, Any] = {"color": "black", "linestyle": (0, (5, 2)), "linewidth": 1.2}
 GUIDE: dict[str, Any] = {"color": "0.55", "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
+VIOLATED: dict[str, Any] = {"color": "#CC0000", "marker": "x", "linestyle": "none", "markersize": 6}
+
+
+class Paper(NamedTuple):
+    """A page's widths in inches and its figures' font size in points.
+
+    full: the text block.  narrow: what one or two panels fill, a column where there are two.
+    """
+
+    full: float
+    narrow: float
+    font: float
+
+
+PAPERS = {"one-column": Paper(5.5, 5.5, 8.0), "two-column": Paper(6.75, 3.25, 7.5)}
+"""NeurIPS' and JMLR's text block; ICML's two columns (their style files: 5.5 in; 6.75 in with 3.25 in columns)."""
+
+_PAPER: ContextVar[Paper] = ContextVar("paper", default=PAPERS["one-column"])
 
 FORMATS = ("pdf", "svg", "png")
 
 _RC: Any = {
     "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8,
-    "legend.fontsize": 7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
+    "axes.titlesize": "medium",
+    "axes.labelsize": "medium",
+    "legend.fontsize": "small",
+    "xtick.labelsize": "small",
+    "ytick.labelsize": "small",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
     "legend.frameon": False,
     "lines.linewidth": 1.3,
     "lines.markersize": 4.5,
-    "savefig.dpi": 160,
+    "savefig.dpi": 200,
     "svg.hashsalt": "uniformity",
     "pdf.fonttype": 42,
 }
@@ -59,10 +77,14 @@ def control(index: int) -> dict[str, Any]:
 
 
 @contextmanager
-def applied() -> Iterator[None]:
-    """The house style, for everything drawn or saved inside."""
-    with matplotlib.rc_context(_RC):
-        yield
+def applied(paper: str = "one-column") -> Iterator[None]:
+    """The house style at a paper's widths (a name in PAPERS), for everything drawn or saved inside."""
+    token = _PAPER.set(PAPERS[paper])
+    try:
+        with matplotlib.rc_context({**_RC, "font.size": PAPERS[paper].font}):
+            yield
+    finally:
+        _PAPER.reset(token)
 
 
 def new_figure(rows: int, columns: int, *, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
@@ -70,6 +92,24 @@ def new_figure(rows: int, columns: int, *, width: float, height: float, **option
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def panels(count: int, *, height: float, columns: int | None = None, **options: Any) -> tuple[Figure, list[Axes]]:
+    """A figure at the paper's width with `count` panels, row by row; height: inches of one row of panels.
+
+    columns: panels a row, by default three, or two of two or four; a narrow figure stacks its panels. options: as
+    for Figure.subplots, such as sharey.
+    """
+    paper = _PAPER.get()
+    width = paper.narrow if count <= 2 else paper.full
+    columns = columns or (count if count <= 3 else 2 if count == 4 else 3)
+    if width < paper.full:
+        columns = 1
+    rows = math.ceil(count / columns)
+    figure, axes = new_figure(rows, columns, width=width, height=height * rows + 0.9, **options)
+    for spare in axes.flat[count:]:
+        spare.set_axis_off()
+    return figure, list(axes.flat[:count])
 
 
 def panel_title(ax: Axes, letter: str, text: str) -> None:

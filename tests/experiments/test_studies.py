@@ -5,39 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from study_runs import measured, smoke, verdicts_when_spoilt
 
-from experiments.records import Record, plain, record_key
+from experiments.records import record_key
 from experiments.reproduce import dump
 from experiments.studies import STUDIES, convergence, kernel_spectrum, separation_law, slowdown
 from experiments.studies.networks import NETWORKS, RESIDUAL, domain_of
 from theory.claims import CLAIMS
 from theory.verdict import Verdict, judge
-
-
-def measured(study, runs):
-    """Records as the store would give them back, without a store."""
-    found = {}
-    for run, result in study.measure(runs):
-        scalars = json.loads(json.dumps(plain(result.scalars)))
-        found[run] = Record(
-            record_key(study.name, study.schema, run), study.name, plain(run), scalars, result.arrays, {}
-        )
-    return [found[run] for run in runs]
-
-
-@pytest.fixture(scope="module")
-def smoke():
-    """All studies' smoke presets: the records, and the findings read from them."""
-    results = {}
-    for study in STUDIES.values():
-        records = []
-        runs = study.plan(study.presets["smoke"])
-        for shape in dict.fromkeys(study.batch(run) for run in runs):
-            records += measured(study, [run for run in runs if study.batch(run) == shape])
-        order = {json.dumps(plain(run), sort_keys=True): place for place, run in enumerate(runs)}
-        records.sort(key=lambda record: order[json.dumps(record.config, sort_keys=True)])
-        results[study.name] = records, study.find(study.presets["smoke"], records)
-    return results
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -51,8 +26,8 @@ def test_plans_have_distinct_runs_and_labels(name):
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_findings_hold_and_fit_into_a_summary(smoke, name):
-    _, findings = smoke[name]
+def test_findings_hold_and_fit_into_a_summary(name):
+    _, findings = smoke(name)
     verdicts = [judge(check) for check in findings.checks]
     assert Verdict.VIOLATED not in verdicts and Verdict.HOLDS in verdicts
     assert {check.claim for check in findings.checks} <= set(STUDIES[name].claims)
@@ -80,28 +55,10 @@ SPOILS = [
 ]
 
 
-def spoilt(value, factor):
-    """An array or number times a factor (whole numbers stay whole); an array reversed where the factor is None."""
-    if factor is None:
-        return value[::-1].copy()
-    return int(value * factor) if isinstance(value, int) else value * factor
-
-
 @pytest.mark.parametrize(("name", "claim", "inequality", "key", "factor"), SPOILS)
-def test_each_inequality_reads_its_measurement(smoke, name, claim, inequality, key, factor):
+def test_each_inequality_reads_its_measurement(name, claim, inequality, key, factor):
     """The same records with one measurement spoilt violate the inequality that must depend on it."""
-    records, _ = smoke[name]
-
-    def spoil(record):
-        arrays, scalars = dict(record.arrays), dict(record.scalars)
-        for place in (arrays, scalars):
-            if key in place and place[key] is not None:
-                place[key] = spoilt(place[key], factor)
-        return record._replace(arrays=arrays, scalars=scalars)
-
-    study = STUDIES[name]
-    checks = study.find(study.presets["smoke"], [spoil(record) for record in records]).checks
-    found = {judge(check) for check in checks if (check.claim, check.inequality) == (claim, inequality)}
+    found = verdicts_when_spoilt(name, claim, inequality, key, factor)
     assert (Verdict.VIOLATED in found) == (factor is not None), found
 
 
@@ -138,15 +95,15 @@ def test_slowdown_labels_are_what_they_are_called():
             assert abs(difference) <= preset.lipschitz * run.h
 
 
-def test_slowdown_sees_the_gap_slow_training_and_smooth_labels_not(smoke):
-    _, findings = smoke["slowdown"]
+def test_slowdown_sees_the_gap_slow_training_and_smooth_labels_not():
+    _, findings = smoke("slowdown")
     slopes = {slope.label: slope for slope in findings.slopes}
     gap, smooth = slopes["residual network, gap, all h"], slopes["residual network, smooth, all h"]
     assert gap.ci_high < -0.4 and gap.ci_high < smooth.ci_low - 0.3
     assert slopes["residual linearised, gap, all h"].measured < gap.measured
 
 
-def test_kernel_spectrum_tells_smooth_activations_from_kinks(smoke):
+def test_kernel_spectrum_tells_smooth_activations_from_kinks():
     runs = [
         run
         for run in kernel_spectrum.plan(kernel_spectrum.PRESETS["quick"])
@@ -163,8 +120,8 @@ def test_kernel_spectrum_tells_smooth_activations_from_kinks(smoke):
     assert np.mean(slopes["relu"]) == pytest.approx(1, abs=0.3)
 
 
-def test_convergence_control_is_singular_and_the_network_is_not(smoke):
-    _, findings = smoke["convergence"]
+def test_convergence_control_is_singular_and_the_network_is_not():
+    _, findings = smoke("convergence")
     runs = findings.summary["runs"]
     narrow = [run for run in runs if run["parameters"] < findings.summary["num_points"]]
     wide = [run for run in runs if run["parameters"] >= findings.summary["num_points"]]

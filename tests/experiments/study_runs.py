@@ -1,0 +1,56 @@
+"""Studies in the tests: their records without a store, and the verdicts once a measurement is spoilt."""
+
+import json
+from functools import cache
+
+from experiments.records import Record, plain, record_key
+from experiments.studies import STUDIES
+from theory.verdict import Verdict, judge
+
+
+def measured(study, runs):
+    """Records as the store would give them back, without a store, in the order of the runs."""
+    found = {}
+    for run, result in study.measure(runs):
+        scalars = json.loads(json.dumps(plain(result.scalars)))
+        found[run] = Record(
+            record_key(study.name, study.schema, run), study.name, plain(run), scalars, result.arrays, {}
+        )
+    return [found[run] for run in runs]
+
+
+@cache
+def smoke(name):
+    """A study's smoke preset, measured once a test session: the records in the plan's order, and the findings."""
+    study = STUDIES[name]
+    preset = study.presets["smoke"]
+    runs = study.plan(preset)
+    by_run = {}
+    for shape in dict.fromkeys(study.batch(run) for run in runs):
+        batch = [run for run in runs if study.batch(run) == shape]
+        by_run |= zip(batch, measured(study, batch))
+    records = [by_run[run] for run in runs]
+    return records, study.find(preset, records)
+
+
+def spoilt(value, factor):
+    """An array or number times a factor (whole numbers stay whole); an array reversed where the factor is None."""
+    if factor is None:
+        return value[::-1].copy()
+    return int(value * factor) if isinstance(value, int) else value * factor
+
+
+def verdicts_when_spoilt(name, claim, inequality, key, factor) -> set[Verdict]:
+    """Verdicts of one inequality on the smoke records with one measurement (a scalar or an array) spoilt."""
+    records, _ = smoke(name)
+
+    def spoil(record):
+        arrays, scalars = dict(record.arrays), dict(record.scalars)
+        for place in (arrays, scalars):
+            if key in place and place[key] is not None:
+                place[key] = spoilt(place[key], factor)
+        return record._replace(arrays=arrays, scalars=scalars)
+
+    study = STUDIES[name]
+    checks = study.find(study.presets["smoke"], [spoil(record) for record in records]).checks
+    return {judge(check) for check in checks if (check.claim, check.inequality) == (claim, inequality)}
