@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from theory.claim import Claim
+from theory.rounding import EPS
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -52,7 +53,6 @@ CLAIM = Claim(
     standing="conditional",
 )
 
-_EPS = 2.0**-52
 _SMALLEST = sys.float_info.min
 _RESOLVED = 0.01
 """Largest relative rounding error at which a floor is held against anything."""
@@ -106,7 +106,7 @@ def check(
     """
     bound = float(_compiled_spectral_floor(log_determinant, trace, size=size))
     resolution = _RESOLVED * smallest_eigenvalue - eigenvalue_error
-    moved = size * (size + 1) * _EPS * trace / smallest_eigenvalue if smallest_eigenvalue > 0 else float("inf")
+    moved = size * (size + 1) * EPS * trace / smallest_eigenvalue if smallest_eigenvalue > 0 else float("inf")
     return Check(
         claim=CLAIM.id,
         inequality="spectral floor",
@@ -114,7 +114,7 @@ def check(
         measured=float(smallest_eigenvalue),
         sense=">=",
         bound=bound,
-        rounding=eigenvalue_error + 2.0 * bound * (moved + 64.0 * size * _EPS),
+        rounding=eigenvalue_error + 2.0 * bound * (moved + 64.0 * size * EPS),
         margins={"eigenvalue resolved": resolution, "determinant resolved": _RESOLVED - moved},
     )
 
@@ -135,7 +135,7 @@ def check_volume(
     """
     bound = float(_compiled_volume_floor(step_size, largest_eigenvalue, num_parameters=num_parameters))
     least_factor = 1.0 - step_size * largest_eigenvalue
-    relative = 4.0 * num_parameters**2 * _EPS * (1.0 + step_size * hessian_norm) / max(least_factor, _SMALLEST)
+    relative = 4.0 * num_parameters**2 * EPS * (1.0 + step_size * hessian_norm) / max(least_factor, _SMALLEST)
     return Check(
         claim=CLAIM.id,
         inequality="volume floor",

@@ -30,6 +30,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
 from theory.verdict import Check
 
@@ -75,7 +76,7 @@ def residual_constants(branch_constants: Float[ArrayLike, "... layers"]) -> Cons
     """
     branch = jnp.asarray(branch_constants, float)
     if not isinstance(branch, Tracer):  # a traced constant has no sign yet
-        _require_nonnegative(smallest_branch_constant=float(jnp.min(branch, initial=0.0)))
+        require.at_least_zero(smallest_branch_constant=float(jnp.min(branch, initial=0.0)))
     return Constants(jnp.prod(jnp.maximum(1.0 - branch, 0.0), axis=-1), jnp.prod(1.0 + branch, axis=-1))
 
 
@@ -116,7 +117,7 @@ def check(
     inputs, whose rounding the features' differences inherit.  Vacuous where the bound is within the allowance of 0.
     """
     smallest = float(np.min(branch_constants, initial=0.0))
-    _require_nonnegative(
+    require.at_least_zero(
         feature_separation=feature_separation, separation=separation, smallest_branch_constant=smallest
     )
     constants = _compiled_residual(branch_constants)
@@ -147,7 +148,7 @@ def check_normalisation(
     instance: str,
 ) -> Check:
     """Hold the distance of tau_eps' outputs against one side, for inputs of norm at most `largest_norm` <= radius."""
-    _require_nonnegative(feature_separation=feature_separation, separation=separation, radius=radius, eps=eps)
+    require.at_least_zero(feature_separation=feature_separation, separation=separation, radius=radius, eps=eps)
     constants = _compiled_normalisation(radius, eps)
     bound = float(constants.lower if side == "lower" else constants.upper) * separation
     rounding = ROUNDING * (bound + 1.0)  # the outputs have norm below 1
@@ -163,9 +164,3 @@ def check_normalisation(
         margins={"positive eps": eps if eps > 0.0 else -1.0} | in_ball,
         vacuous=bound <= rounding,
     )
-
-
-def _require_nonnegative(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if value < 0.0:  # NaN passes: it is data
-            raise ValueError(f"{name} must be at least 0, but was {value}")

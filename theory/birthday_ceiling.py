@@ -19,6 +19,7 @@ import math
 from fractions import Fraction
 
 from theory.claim import Claim
+from theory.rounding import EPS
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -40,8 +41,6 @@ CLAIM = Claim(
     constants="known: N, d, t",
     standing="proved and tight",
 )
-
-_EPS = 2.0**-52
 
 
 def cells(separation: float, dim: int) -> int:
@@ -110,7 +109,7 @@ def check(
         measured=probability,
         sense="<=",
         bound=bound,
-        rounding=rounding + 2.0 * num_points * _EPS * bound,
+        rounding=rounding + 2.0 * num_points * EPS * bound,
         margins={"points in the cube": inside},
     )
 
@@ -127,7 +126,7 @@ def check_packing(
         measured=probability,
         sense="<=",
         bound=bound,
-        rounding=rounding + 2.0 * num_points * _EPS * bound,
+        rounding=rounding + 2.0 * num_points * EPS * bound,
     )
 
 
@@ -153,7 +152,7 @@ def check_quantile(
         measured=probability,
         sense="<=",
         bound=failure_probability,
-        rounding=rounding + 8.0 * _EPS * failure_probability * (1.0 - math.log(failure_probability)),
+        rounding=rounding + 8.0 * EPS * failure_probability * (1.0 - math.log(failure_probability)),
         margins={"points in the cube": inside},
     )
 

@@ -29,7 +29,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -50,9 +52,6 @@ CLAIM = Claim(
     constants="measured along the run: S and the kernel's spectrum",
     standing="conditional",
 )
-
-ROUNDING = 2.0**-40
-"""Relative float64 allowance, 4096 eps: products over T steps err by T eps at worst and sqrt(T) eps in practice."""
 
 
 def descent_rate(squared_gradient: ArrayLike, loss: ArrayLike) -> Float[Array, "..."]:
@@ -222,7 +221,5 @@ def _step_margin(step_size: float, smoothness: float) -> float:
 
 
 def _require_run(step_size: float, smoothness: float) -> None:
-    if not step_size > 0.0:
-        raise ValueError(f"step_size must be positive, but was {step_size}")
-    if smoothness < 0.0:  # NaN passes: a diverged run is data
-        raise ValueError(f"smoothness must be at least 0, but was {smoothness}")
+    require.positive(step_size=step_size)
+    require.at_least_zero(smoothness=smoothness)

@@ -24,8 +24,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
-from theory.descent_product import ROUNDING
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -88,11 +89,8 @@ def check(
     shell_dissipation: least `dissipation` over the shell, a proven bound.  gradient_margin: G - sup |grad L| on the
     ball, likewise; sampled ones err high in both, and may admit an instance whose hypotheses fail.
     """
-    for name, value in {"radius": radius, "gradient_bound": gradient_bound}.items():
-        if value < 0.0:
-            raise ValueError(f"{name} must be at least 0, but was {value}")
-    if not step_size > 0.0:
-        raise ValueError(f"step_size must be positive, but was {step_size}")
+    require.at_least_zero(radius=radius, gradient_bound=gradient_bound)
+    require.positive(step_size=step_size)
     bound = float(containment_radius(radius, gradient_bound, step_size=step_size))
     return Check(
         claim=CLAIM.id,

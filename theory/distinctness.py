@@ -30,6 +30,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from theory.claim import Claim
+from theory.rounding import EPS
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -50,8 +51,6 @@ CLAIM = Claim(
     constants="known: N, n and delta",
     standing="proved and tight",
 )
-
-_EPS = 2.0**-52
 
 
 def collapse_ceiling(num_points: int) -> int:
@@ -146,7 +145,7 @@ def check_scale(
         measured=float(probability),
         sense="<=",
         bound=bound,
-        rounding=rounding + 16.0 * num_points**2 * _EPS,  # of N(N-1)/2 interval lengths up to 1
+        rounding=rounding + 16.0 * num_points**2 * EPS,  # of N(N-1)/2 interval lengths up to 1
         margins=_margins(skip, smallest_distance, independent),
         vacuous=bound >= 1.0,
     )
@@ -173,7 +172,7 @@ def check_gaussian(
         measured=float(probability),
         sense="<=",
         bound=bound,
-        rounding=rounding + 64.0 * dim * (1.0 + abs(math.log(shrinkage))) * _EPS * min(bound, 1.0),
+        rounding=rounding + 64.0 * dim * (1.0 + abs(math.log(shrinkage))) * EPS * min(bound, 1.0),
         margins=_margins(skip, smallest_distance, independent),
         vacuous=bound >= 1.0,
     )

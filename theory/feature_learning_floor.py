@@ -25,9 +25,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from theory import step_floor
+from theory import require, step_floor
 from theory.claim import Claim
-from theory.path_floor import ROUNDING
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -161,7 +161,7 @@ def check(
     envelope_margin: the least Lbar(|theta|) h - G(theta) seen on the run; 0 where Lbar is proved.  cancellation: how
     many times larger the numbers are whose differences d_0 and G are (|f|/excess, |grad f|/G).  Floor 0 is vacuous.
     """
-    _require_nonnegative(path_length=path_length, floor=floor, target_loss=target_loss)
+    require.at_least_zero(path_length=path_length, floor=floor, target_loss=target_loss)
     return Check(
         claim=CLAIM.id,
         inequality="path floor",
@@ -193,11 +193,10 @@ def check_steps(
     floor: P* for eps = `target_loss` (tightest at L_T itself).  final_loss: L_T.  squared_gradient_sum: sum of
     |grad L_s|^2 over the num_steps gradients used.  Vacuous below one step.
     """
-    _require_nonnegative(
+    require.at_least_zero(
         floor=floor, target_loss=target_loss, final_loss=final_loss, squared_gradient_sum=squared_gradient_sum
     )
-    if not step_size > 0.0:
-        raise ValueError(f"step_size must be positive, but was {step_size}")
+    require.positive(step_size=step_size)
     bound = float(_compiled_steps(floor, initial_loss, step_size=step_size, target_loss=final_loss))
     decrease = _compiled_margin(
         initial_loss, final_loss, step_size=step_size, squared_gradient_sum=squared_gradient_sum
@@ -226,9 +225,3 @@ _compiled_steps, _compiled_margin = jax.jit(least_steps), jax.jit(step_floor.suf
 def _rounding(bound: float, cancellation: float) -> float:
     """Relative rounding of P*, whose elasticity in excess/h is at most 1 (A is convex and A(0) = 0)."""
     return bound * ROUNDING * (1.0 + cancellation) if math.isfinite(bound) else 0.0
-
-
-def _require_nonnegative(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if value < 0.0:  # NaN passes: a diverged run is data
-            raise ValueError(f"{name} must be at least 0, but was {value}")

@@ -26,8 +26,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
-from theory.descent_product import ROUNDING, loss_rounding
+from theory.descent_product import loss_rounding
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -145,7 +147,5 @@ def _require_run(inequality: str, squared_gradients: np.ndarray, step_size: floa
         )
     if len(squared_gradients) < 1:
         raise ValueError("squared_gradients must hold at least 1 step, but was empty")
-    if not step_size > 0.0:
-        raise ValueError(f"step_size must be positive, but was {step_size}")
-    if smoothness < 0.0:  # NaN passes: a diverged run is data
-        raise ValueError(f"smoothness must be at least 0, but was {smoothness}")
+    require.positive(step_size=step_size)
+    require.at_least_zero(smoothness=smoothness)

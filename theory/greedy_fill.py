@@ -30,9 +30,11 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
 from theory.mean_error import ball_radius
-from theory.sup_error import ROUNDING, require_at_least_zero, sup_bound
+from theory.rounding import ROUNDING
+from theory.sup_error import sup_bound
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -101,7 +103,7 @@ def check(
     farthest-first; of other sets `separation` - (a ceiling of the separation of any N + 1 points), line 8.
     observed_pool_distance: largest distance of a point of Omega to the pool that was seen.
     """
-    require_at_least_zero(fill_distance=fill_distance, separation=separation, pool_fill=pool_fill)
+    require.at_least_zero(fill_distance=fill_distance, separation=separation, pool_fill=pool_fill)
     bound = float(fill_ceiling(separation, pool_fill=pool_fill))
     return Check(
         claim=CLAIM.id,
@@ -131,7 +133,7 @@ def check_error(
 ) -> Check:
     """Hold |f - g|_inf, or any lower bound of it, against eps + (Lip f + Lip g) (h_min + q); arguments as in A1."""
     numbers = {"sup_error": sup_error, "node_error": node_error, "separation": separation, "pool_fill": pool_fill}
-    require_at_least_zero(**numbers, lipschitz_f=lipschitz_f, lipschitz_g=lipschitz_g)
+    require.at_least_zero(**numbers, lipschitz_f=lipschitz_f, lipschitz_g=lipschitz_g)
     lipschitz = lipschitz_f + lipschitz_g
     bound = float(sup_bound(node_error, lipschitz, fill_distance=fill_ceiling(separation, pool_fill=pool_fill)))
     return Check(
@@ -152,7 +154,7 @@ def check_half(*, fill_distance: float, separation: float, instance: str, connec
 
     connectedness: minus the gap between the parts of Omega, 0 for a connected one.
     """
-    require_at_least_zero(fill_distance=fill_distance, separation=separation)
+    require.at_least_zero(fill_distance=fill_distance, separation=separation)
     bound = 0.5 * separation
     return Check(
         claim=CLAIM.id,
@@ -232,7 +234,7 @@ def check_line(
 ) -> Check:
     """Hold the fill distance of any set of an interval against the most that `separation` and N leave room for."""
     _require_pair(num_points)
-    require_at_least_zero(fill_distance=fill_distance, separation=separation, length=length)
+    require.at_least_zero(fill_distance=fill_distance, separation=separation, length=length)
     return Check(
         claim=CLAIM.id,
         inequality="line",

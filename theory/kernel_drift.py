@@ -28,8 +28,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
-from theory.descent_product import ROUNDING
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -131,8 +132,7 @@ def check(
             f"residual_norms must hold one number more than drifts, which must hold at least 1, "
             f"but they hold {len(residual_norms)} and {steps}"
         )
-    if not step_size > 0.0:
-        raise ValueError(f"step_size must be positive, but was {step_size}")
+    require.positive(step_size=step_size)
     constants = {"contraction": contraction, "step_size": step_size, "num_points": num_points}
     both = np.stack([drifts, np.full(steps, drift_error)])
     bound, slip = np.asarray(drift_ceiling(both, residual_norms[:-1], **constants)).tolist()

@@ -23,7 +23,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from theory.claim import Claim
-from theory.descent_product import ROUNDING
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(

@@ -17,9 +17,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.ball import log_unit_ball_volume
 from theory.claim import Claim
-from theory.sup_error import ROUNDING, require_at_least_zero
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -83,7 +84,7 @@ def check(
     the constants hold by construction.  output_scale: size of f and g, whose rounding the difference inherits.
     """
     numbers = {"integral": integral, "node_error": node_error, "mean_distance": mean_distance, "volume": volume}
-    require_at_least_zero(**numbers, lipschitz_f=lipschitz_f, lipschitz_g=lipschitz_g)
+    require.at_least_zero(**numbers, lipschitz_f=lipschitz_f, lipschitz_g=lipschitz_g)
     lipschitz = lipschitz_f + lipschitz_g
     bound = float(mean_bound(node_error, lipschitz, mean_distance=mean_distance, volume=volume))
     return Check(
@@ -108,7 +109,7 @@ def check_distance(
     """
     if num_points < 1:
         raise ValueError(f"num_points must be at least 1, but was {num_points}")
-    require_at_least_zero(mean_distance=mean_distance, volume=volume)
+    require.at_least_zero(mean_distance=mean_distance, volume=volume)
     bound = float(mean_distance_floor(num_points, dim=dim, volume=volume))
     excess = 0.0 if unit_ball is None else float(jnp.log(unit_ball)) - log_unit_ball_volume(dim)
     return Check(

@@ -28,6 +28,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from theory.claim import Claim
+from theory.rounding import EPS
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -51,8 +52,6 @@ CLAIM = Claim(
     constants="known: N, widths and, given the weights, |W|, |V| and sup |sigma'|",
     standing="proved and tight",
 )
-
-_EPS = 2.0**-52
 
 
 def singular_scales_ceiling(num_points: int, *, hidden: int, dim: int) -> int:
@@ -125,7 +124,7 @@ def check_conditioning(
         measured=float(smallest_singular_value),
         sense=">=",
         bound=bound,
-        rounding=32.0 * dim * _EPS * (1.0 + abs(1.0 - bound)),  # backward stable: a few n eps |J|
+        rounding=32.0 * dim * EPS * (1.0 + abs(1.0 - bound)),  # backward stable: a few n eps |J|
         margins={
             "skip connection": 0.0 if skip else -1.0,
             "slope bound": slope - (slope if largest_slope is None else largest_slope),
@@ -151,6 +150,6 @@ def check_no_skip(
         measured=float(singular_value),
         sense="<=",
         bound=0.0,
-        rounding=(product + 16.0 * dim) * _EPS * jacobian_norm,
+        rounding=(product + 16.0 * dim) * EPS * jacobian_norm,
         margins={"narrow hidden layer": float(dim - 1 - hidden)},
     )

@@ -26,6 +26,7 @@ from typing import Literal
 
 from theory.ball import cap_fraction, log_unit_ball_volume
 from theory.claim import Claim
+from theory.rounding import EPS
 from theory.verdict import Check
 
 Domain = Literal["cube", "torus", "sphere"]
@@ -47,8 +48,6 @@ CLAIM = Claim(
     constants="known: N, d and the domain",
     standing="proved and tight",
 )
-
-_EPS = 2.0**-52
 
 
 def cube_ceiling(num_points: int, *, dim: int) -> float:
@@ -130,7 +129,7 @@ def check(separation: float, num_points: int, *, dim: int, domain: Domain, insta
         measured=float(separation),
         sense="<=",
         bound=bound,
-        rounding=_EPS * (math.sqrt(dim) + (0.5 * dim + 2.0) * bound),
+        rounding=EPS * (math.sqrt(dim) + (0.5 * dim + 2.0) * bound),
     )
 
 
@@ -153,7 +152,7 @@ def _root(crowding: Callable[[float], float], diameter: float) -> float:
 
 def _above_rounding(separation: float) -> float:
     """Raise by a relative 16 eps: above the error of the closed forms."""
-    return separation * (1.0 + 16.0 * _EPS)
+    return separation * (1.0 + 16.0 * EPS)
 
 
 def _above_volume_rounding(separation: float, dim: int) -> float:
@@ -162,7 +161,7 @@ def _above_volume_rounding(separation: float, dim: int) -> float:
     log-gamma and the sums above err by a few d (1 + log d) eps in the logarithm of a volume; that logarithm climbs at
     slope >= 1 - 1/N >= 1/2 in log h (cube), d (torus), >= d - 1 (sphere), so the root errs by at most twice as much.
     """
-    return separation * (1.0 + 256.0 * dim * (1.0 + math.log(dim)) * _EPS)
+    return separation * (1.0 + 256.0 * dim * (1.0 + math.log(dim)) * EPS)
 
 
 def _require_counts(num_points: int, dim: int, *, least_dim: int) -> None:

@@ -28,7 +28,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -48,10 +50,6 @@ CLAIM = Claim(
     constants="known before training: d_0; measured along the run: G",
     standing="conditional",
 )
-
-ROUNDING = 2.0**-40
-"""Relative float64 allowance, 4096 eps: a sum of T positive terms errs by T eps at worst and sqrt(T) eps in practice,
-which covers paths of 10^7 steps and inner products over 10^7 parameters."""
 
 
 def gap_motion_ceiling(gradient_gap: ArrayLike, path_length: ArrayLike) -> Float[Array, "..."]:
@@ -159,6 +157,4 @@ def floor_rounding(
 def _require_pair(num_points: int, *, path_length: float, gradient_gap: float, target_loss: float) -> None:
     if num_points < 2:
         raise ValueError(f"num_points must be at least 2 to have a pair, but was {num_points}")
-    for name, value in {"path_length": path_length, "gradient_gap": gradient_gap, "target_loss": target_loss}.items():
-        if value < 0.0:  # NaN passes: a diverged run is data
-            raise ValueError(f"{name} must be at least 0, but was {value}")
+    require.at_least_zero(path_length=path_length, gradient_gap=gradient_gap, target_loss=target_loss)

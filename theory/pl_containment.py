@@ -28,8 +28,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
-from theory.descent_product import ROUNDING, loss_rounding
+from theory.descent_product import loss_rounding
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -114,10 +116,8 @@ def check(
     """
     if inequality not in ("containment", "path length", "rate"):
         raise ValueError(f"inequality must be one of containment, path length, rate, but was {inequality!r}")
-    for name, value in {"step_size": step_size, "rate": rate, "smoothness": smoothness}.items():
-        if not value > 0.0:
-            raise ValueError(f"{name} must be positive, but was {value}")
     constants = {"step_size": step_size, "rate": rate, "smoothness": smoothness}
+    require.positive(**constants)
     least_radius = max(math.sqrt(2.0 * initial_loss / rate), float(path_ceiling(initial_loss, 0.0, **constants)))
     # kappa divides by 2 - eta S: near 2/S it, and all that scales with it, loses that many digits.
     amplified = ROUNDING * 2.0 / max(abs(2.0 - step_size * smoothness), ROUNDING)

@@ -30,6 +30,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from theory.claim import Claim
+from theory.rounding import EPS
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -51,8 +52,6 @@ CLAIM = Claim(
     constants="known: the nodes; assumed of f and g: the curvature M and the agreement eps",
     standing="proved and tight",
 )
-
-_EPS = 2.0**-52
 
 
 class EnclosingBall(NamedTuple):
@@ -175,6 +174,6 @@ def _check(
         measured=float(error),
         sense="<=",
         bound=bound,
-        rounding=64.0 * _EPS * (bound + size),  # a dozen operations on values of that size
+        rounding=64.0 * EPS * (bound + size),  # a dozen operations on values of that size
         margins=dict.fromkeys(CLAIM.hypotheses, 0.0) | (margins or {}),
     )

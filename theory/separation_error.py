@@ -22,9 +22,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.ball import unit_ball_volume
 from theory.claim import Claim
-from theory.sup_error import ROUNDING, require_at_least_zero
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -117,8 +118,8 @@ def check(
         raise ValueError(f"num_points must be at least 1, but was {num_points}")
     if node_error > sup_error:
         raise ValueError(f"node_error must be at most sup_error = {sup_error}, but was {node_error}")
-    require_at_least_zero(integral=integral, separation=separation, volume=volume, lipschitz=lipschitz)
-    require_at_least_zero(node_error=node_error)
+    require.at_least_zero(integral=integral, separation=separation, volume=volume, lipschitz=lipschitz)
+    require.at_least_zero(node_error=node_error)
     gain = float(
         separation_gain(
             separation, num_points, dim=dim, lipschitz=lipschitz, sup_error=sup_error, node_error=node_error

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.claim import Claim
+from theory.rounding import EPS
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -48,8 +49,7 @@ CLAIM = Claim(
     rests_on=("A1",),
 )
 
-_EPS = 2.0**-52
-_MISS = 64.0 * _EPS
+_MISS = 64.0 * EPS
 """By how much float64 points may miss a prescribed separation, or the interval: N roundings of numbers up to 1."""
 
 

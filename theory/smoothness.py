@@ -32,7 +32,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -55,9 +57,6 @@ CLAIM = Claim(
     constants="all known before training: norms of parameter blocks, inputs and labels, shapes, eps",
     standing="proved but loose",
 )
-
-ROUNDING = 2.0**-40
-"""Relative float64 allowance, 4096 eps: S bounds the sum of the absolute values of all terms that a hessian adds up."""
 
 
 class Bounds(NamedTuple):
@@ -175,8 +174,7 @@ def check(
     bounds.  scale: size of the gradients whose difference `measured` is.  family: kind of network, which the ledger
     then lists by itself.  An infinite bound is vacuous.
     """
-    if bound < 0.0:
-        raise ValueError(f"bound must be at least 0, but was {bound}")
+    require.at_least_zero(bound=bound)
     return Check(
         claim=CLAIM.id,
         inequality=f"{inequality}, {family}" if family else inequality,

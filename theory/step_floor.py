@@ -22,8 +22,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from theory import path_floor
+from theory import path_floor, require
 from theory.claim import Claim
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -108,11 +109,10 @@ def check(
     squared_gradient_sum: sum of |grad L_s|^2 over the num_steps gradients used.  initial_gap, gradient_gap and the two
     scales: as in `path_floor.check`.  Vacuous below one step: it then says no more than L_0 > eps.
     """
-    if not step_size > 0.0:
-        raise ValueError(f"step_size must be positive, but was {step_size}")
+    require.positive(step_size=step_size)
     if num_points < 2:
         raise ValueError(f"num_points must be at least 2 to have a pair, but was {num_points}")
-    if initial_gap**2 > 4.0 * num_points * initial_loss * (1.0 + path_floor.ROUNDING):
+    if initial_gap**2 > 4.0 * num_points * initial_loss * (1.0 + ROUNDING):
         raise ValueError(
             f"initial_loss must be at least initial_gap^2 / (4 num_points) = {initial_gap**2 / (4.0 * num_points)}, "
             f"but was {initial_loss}"

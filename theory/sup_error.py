@@ -16,7 +16,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -36,9 +38,6 @@ CLAIM = Claim(
     constants="known: h_fill and Lip g; measured on the trained network: Lip f (at most its operator norms' product)",
     standing="proved and tight",
 )
-
-ROUNDING = 2.0**-40
-"""Relative float64 allowance, 4096 eps: distances in up to a thousand coordinates, values after as many operations."""
 
 
 def sup_bound(node_error: ArrayLike, lipschitz: ArrayLike, *, fill_distance: ArrayLike) -> Float[Array, "..."]:
@@ -69,7 +68,7 @@ def check(
     rounding the difference inherits.
     """
     numbers = {"sup_error": sup_error, "node_error": node_error, "fill_distance": fill_distance}
-    require_at_least_zero(**numbers, lipschitz_f=lipschitz_f, lipschitz_g=lipschitz_g)
+    require.at_least_zero(**numbers, lipschitz_f=lipschitz_f, lipschitz_g=lipschitz_g)
     lipschitz = lipschitz_f + lipschitz_g
     bound = float(sup_bound(node_error, lipschitz, fill_distance=fill_distance))
     return Check(
@@ -85,10 +84,3 @@ def check(
             "fill distance of the domain": fill_distance * (1.0 + ROUNDING) - observed_distance,
         },
     )
-
-
-def require_at_least_zero(**numbers: float) -> None:
-    """Raise a ValueError that names the first negative argument; NaN passes, a diverged network is data."""
-    for name, value in numbers.items():
-        if value < 0.0:
-            raise ValueError(f"{name} must be at least 0, but was {value}")

@@ -30,8 +30,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from theory import require
 from theory.claim import Claim
-from theory.descent_product import ROUNDING, greatest_fall, kernel_rate, loss_resolution
+from theory.descent_product import greatest_fall, kernel_rate, loss_resolution
+from theory.rounding import ROUNDING
 from theory.verdict import Check
 
 CLAIM = Claim(
@@ -237,7 +239,6 @@ def _resolution(first_loss: float, last_loss: float, output_scale: float) -> flo
 def _require_window(num_steps: int, step_size: float, mode_share: float) -> None:
     if num_steps < 1:
         raise ValueError(f"num_steps must be at least 1, but was {num_steps}")
-    if not step_size > 0.0:
-        raise ValueError(f"step_size must be positive, but was {step_size}")
+    require.positive(step_size=step_size)
     if mode_share < 0.0 or mode_share > 1.0 + ROUNDING:  # NaN passes: a diverged run is data
         raise ValueError(f"mode_share must lie in [0, 1], but was {mode_share}")
