@@ -13,7 +13,7 @@ from jaxtyping import Float
 from experiments.hunt import Hunt
 from experiments.hunts.lipschitz_pairs import cone_distances, drawn_pair
 from experiments.hunts.spread import spread
-from experiments.hunts.voronoi import covering
+from experiments.points.voronoi import covering
 from theory import greedy_fill
 from theory.verdict import Check
 

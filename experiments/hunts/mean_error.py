@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 
 from hypothesis import strategies as st
 
+from experiments.cubature import integral_floor
 from experiments.hunt import Hunt
-from experiments.hunts.cubature import integral_floor
 from experiments.hunts.lipschitz_pairs import Kind, drawn_pair
 from experiments.hunts.spread import spread
-from experiments.hunts.voronoi import covering
+from experiments.points.voronoi import covering
 from theory import mean_error
 from theory.verdict import Check
 

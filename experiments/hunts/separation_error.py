@@ -15,7 +15,7 @@ from jaxtyping import Float
 from experiments.hunt import Hunt
 from experiments.hunts.lipschitz_pairs import cone_distances
 from experiments.hunts.spread import spread
-from experiments.hunts.voronoi import hat_integral
+from experiments.points.voronoi import hat_integral
 from theory import separation_error
 from theory.verdict import Check
 

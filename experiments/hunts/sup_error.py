@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from experiments.hunt import Hunt
 from experiments.hunts.lipschitz_pairs import Kind, drawn_pair
 from experiments.hunts.spread import spread
-from experiments.hunts.voronoi import covering
+from experiments.points.voronoi import covering
 from theory import sup_error
 from theory.verdict import Check
 

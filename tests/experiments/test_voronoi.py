@@ -1,12 +1,12 @@
-"""Voronoi cells of the hunts: areas, nearest points, fill and mean distance against dense grids and closed forms."""
+"""Voronoi cells: areas, nearest points, fill and mean distance against dense grids and closed forms."""
 
 import numpy as np
 import pytest
 
-from experiments.hunts.cubature import integral_floor, midpoints
+from experiments.cubature import integral_floor, midpoints
 from experiments.hunts.lipschitz_pairs import drawn_pair
 from experiments.hunts.spread import spread
-from experiments.hunts.voronoi import covering, hat_integral, interval_cells, polygon_cells
+from experiments.points.voronoi import covering, hat_integral, interval_cells, polygon_cells
 
 
 def shoelace(polygon):
