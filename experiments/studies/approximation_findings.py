@@ -1,0 +1,357 @@
+"""What the approximation study's records say: rank correlations, exponents, controls, and the pairs of designs where
+a larger h_min came with a larger error."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from scipy.spatial import Delaunay
+from scipy.stats import spearmanr
+
+from experiments.records import Record
+from experiments.separation import distances
+from experiments.statistics import Estimate, Slope, bootstrap, bootstrap_slope, fitted_slopes
+from experiments.studies.approximation_checks import checks, dimension
+from experiments.studies.approximation_designs import DESIGNS
+from experiments.study import Findings
+from theory import second_order_error, sup_error
+
+# Each grows where the claim it stands for says that the error does; "corner" stands for none (see `predictors`).
+PREDICTORS = ("1/h_min", "h_fill", "D_1", "corner", "A5 weight")
+ERRORS = ("sup_error", "mean_error")
+SETS = {"all designs": list(DESIGNS), "spread designs": [name for name, design in DESIGNS.items() if design.spread]}
+A6_PAIR = ("lattice", "midpoints")
+"""More h_min, and more h_fill: the second has the smaller worst-case error. In d = 1, N = 2: {0, 1}, {1/4, 3/4}."""
+
+Table = dict[tuple[str, int], list[Record]]
+"""Records of one network by design and N, in the order of the seeds, for the seeds of which no run diverged."""
+
+
+def network_name(record: Record) -> str:
+    return f"{record.config['architecture']['kind']} d={dimension(record)}"
+
+
+def find(preset: Any, records: Sequence[Record]) -> Findings:
+    tables = _tables([record for record in records if record.config["separation"] is None])
+    sizes = {name_of(network): size for network, size in preset.networks}
+    networks, ranks, estimates, reversals, slopes, scaling = [], [], [], [], [], []
+    for name, table in tables.items():
+        if name in sizes:
+            compared = {design: table[design, sizes[name]] for design in DESIGNS if (design, sizes[name]) in table}
+            networks.append({"network": name, "num_points": sizes[name], **_designs(compared)})
+            ranks += _ranks(name, compared)
+            reversals.append(_reversals(name, compared))
+            estimates += [*_control(name, compared), *_looseness(name, compared)]
+        if len(preset.sizes) > 1 and name in map(name_of, preset.scaled):
+            found, fitted = _scaling(name, table, preset)
+            scaling += found
+            slopes += fitted
+    gapped = _own_slopes([record for record in records if record.config["separation"] is not None])
+    estimates += [Estimate(*(each[key] for key in ("label", *Estimate._fields[1:]))) for each in (*ranks, *gapped)]
+    estimates += [Estimate(**pair["error_ratio"]) for each in reversals for pair in each["listed"]]
+    # A claim's first slope is its headline: one for which an exponent is claimed.
+    slopes.sort(key=lambda slope: slope.expected is None)
+    return Findings(
+        summary={
+            "seeds": preset.seeds,
+            "target": preset.target,
+            "lipschitz": preset.lipschitz,
+            "gap": preset.gap,
+            "networks": networks,
+            "ranks": ranks,
+            "reversals": reversals,
+            "scaling": scaling,
+            "own_slopes": gapped,
+            "not_reached": sum(record.scalars["status"] != "reached" for record in records),
+            "runs": len(records),
+        },
+        checks=list(checks(records)),
+        slopes=slopes,
+        words=_words(ranks, reversals, estimates, slopes),
+        estimates=estimates,
+    )
+
+
+def name_of(network: Any) -> str:
+    return f"{network.architecture.kind} d={int(np.prod(network.point_shape))}"
+
+
+def _tables(records: Sequence[Record]) -> dict[str, Table]:
+    lost = {(network_name(r), r.config["seed"]) for r in records if r.scalars["status"] == "diverged"}
+    tables: dict[str, Table] = {}
+    for record in sorted(records, key=lambda record: record.config["seed"]):
+        name, config = network_name(record), record.config
+        if (name, config["seed"]) not in lost:
+            tables.setdefault(name, {}).setdefault((config["design"], config["num_points"]), []).append(record)
+    return tables
+
+
+def _columns(records: Sequence[Record], key: str) -> Float[np.ndarray, " seeds"]:
+    return np.array([record.scalars[key] for record in records])
+
+
+def _spread(values: Float[np.ndarray, " seeds"]) -> list[float]:
+    """Geometric mean, least, largest over seeds."""
+    return [float(np.exp(np.log(values).mean())), float(values.min()), float(values.max())]
+
+
+def _designs(compared: Mapping[str, list[Record]]) -> dict[str, Any]:
+    """Each design's geometry and errors; the median node error and slope seen, which place A1's and A2's bounds."""
+    keys = ("separation", "fill_distance", "mean_distance", *ERRORS)
+    runs = [record for found in compared.values() for record in found]
+    return {
+        "designs": {design: {key: _spread(_columns(found, key)) for key in keys} for design, found in compared.items()},
+        "node_error": float(np.median(_columns(runs, "node_error"))),
+        "slope_seen": float(np.median(_columns(runs, "slope_seen"))),
+    }
+
+
+def _outside_hull(record: Record) -> bool:
+    """Whether the largest error lies outside the convex hull of the points."""
+    points, worst = record.arrays["points"], record.arrays["worst"]
+    if points.shape[1] == 1:
+        return bool(worst[0] < points.min() or worst[0] > points.max())
+    return bool(Delaunay(points).find_simplex(worst) < 0)
+
+
+def predictors(record: Record) -> dict[str, float]:
+    """What is to rank the error of a run: numbers that its points alone determine.
+
+    corner: the largest distance of a corner of the domain to the points. No claim names it: it was added once the
+    errors of a first run were seen to be largest at the boundary, outside of the points' convex hull.
+    A5 weight (d = 1): the worst sup error of a pair with |f''| + |g''| <= 1 that agrees on the points.
+    """
+    run, points = record.scalars, record.arrays["points"]
+    corners = np.array(list(itertools.product((0.0, 1.0), repeat=points.shape[1])))
+    known = {"1/h_min": 1.0 / run["separation"], "h_fill": run["fill_distance"], "D_1": run["mean_distance"]}
+    known["corner"] = float(distances(corners, points).min(axis=1).max())
+    if points.shape[1] == 1:
+        nodes = np.sort(points[:, 0])
+        known["A5 weight"] = float(second_order_error.line_bound(nodes, (0.0, 1.0), curvature=1.0))
+    return known
+
+
+def _ranks(network: str, compared: Mapping[str, list[Record]]) -> list[dict[str, Any]]:
+    """Spearman's rank correlation across designs, seed by seed; mean over seeds with its interval."""
+    known = {design: [predictors(record) for record in records] for design, records in compared.items()}
+    names = [name for name in PREDICTORS if name in known["iid"][0]]
+    found = []
+    for (group, designs), error, name in itertools.product(SETS.items(), ERRORS, names):
+        values = np.array([_columns(compared[design], error) for design in designs])
+        ranked_by = np.array([[of[name] for of in known[design]] for design in designs])
+        by_seed = np.array([spearmanr(*pair)[0] for pair in zip(ranked_by.T, values.T)])
+        label = f"rank correlation of {error.replace('_', ' ')} with {name}, {network}, {group}"
+        estimate = bootstrap(by_seed, label=label, statistic=np.mean)
+        found.append({"network": network, "group": group, "error": error, "predictor": name, **estimate._asdict()})
+    return found
+
+
+def _ratio(more: Sequence[Record], less: Sequence[Record], key: str, label: str) -> Estimate:
+    """Geometric mean over seeds of a ratio, paired by seed: the same function, the same initialisation."""
+    logs = np.log(_columns(more, key) / _columns(less, key))
+    return bootstrap(logs, label=label, statistic=_exp_mean)
+
+
+def _exp_mean(logs: Float[np.ndarray, "..."]) -> float:
+    return float(np.exp(np.mean(logs)))
+
+
+def _reversals(network: str, compared: Mapping[str, list[Record]]) -> dict[str, Any]:
+    """Pairs of designs of which one has more h_min in every seed; those where it also has the larger sup error.
+
+    reversed, agreeing: pairs where every seed has the larger, the smaller error.  listed: A6's own pair, then of each
+    design with more h_min the reversed pair of the largest ratio.
+    """
+    ordered = [
+        (more, less)
+        for more, less in itertools.permutations(compared, 2)
+        if np.all(_columns(compared[more], "separation") > _columns(compared[less], "separation") * (1 + 1e-9))
+    ]
+    larger = {
+        (more, less): _columns(compared[more], "sup_error") > _columns(compared[less], "sup_error")
+        for more, less in ordered
+    }
+    reversed_pairs = [pair for pair in ordered if larger[pair].all()]
+
+    def listed(more: str, less: str) -> dict[str, Any]:
+        label = f"sup error of {more} over {less}, {network}"
+        ratio = _ratio(compared[more], compared[less], "sup_error", label)
+        separations = _columns(compared[more], "separation") / _columns(compared[less], "separation")
+        fills = _columns(compared[more], "fill_distance") / _columns(compared[less], "fill_distance")
+        return {
+            "larger_h": more,
+            "smaller_h": less,
+            "separation_ratio": _exp_mean(np.log(separations)),
+            "fill_ratio": _exp_mean(np.log(fills)),
+            "error_ratio": ratio._asdict(),
+        }
+
+    told = [listed(*pair) for pair in reversed_pairs]
+    told.sort(key=lambda each: each["error_ratio"]["value"], reverse=True)
+    worst = {each["larger_h"]: each for each in reversed(told)}
+    return {
+        "network": network,
+        "ordered": len(ordered),
+        "reversed": len(reversed_pairs),
+        "agreeing": sum(not found.any() for found in larger.values()),
+        "listed": [listed(*A6_PAIR), *sorted(worst.values(), key=told.index)],
+    }
+
+
+def _control(network: str, compared: Mapping[str, list[Record]]) -> list[Estimate]:
+    return [
+        _ratio(
+            compared["close pair"],
+            compared["pair"],
+            error,
+            f"{error.replace('_', ' ')} at 1/100 of the h_min over before, equal coverage, {network}",
+        )
+        for error in ERRORS
+    ]
+
+
+def _looseness(network: str, compared: Mapping[str, list[Record]]) -> list[Estimate]:
+    """A1's bound with the slope seen over the error, and how often the error is largest outside the points' hull."""
+    found = [compared[design] for design in compared]
+
+    def factor(record: Record) -> float:
+        run = record.scalars
+        slope = run["slope_seen"] + record.config["lipschitz"]
+        bound = sup_error.sup_bound(run["node_error"], slope, fill_distance=run["fill_distance"])
+        return float(bound) / run["sup_error"]
+
+    factors = np.array([[factor(record) for record in records] for records in found]).T
+    outside = np.array([[_outside_hull(record) for record in compared[name]] for name in SETS["spread designs"]]).T
+    return [
+        bootstrap(factors, label=f"A1's bound, slope seen, over the sup error, {network}"),
+        bootstrap(
+            outside.astype(float),
+            label=f"share of spread designs whose error is largest outside the hull of the points, {network}",
+            statistic=np.mean,
+        ),
+    ]
+
+
+def _scaling(network: str, table: Table, preset: Any) -> tuple[list[dict[str, Any]], list[Slope]]:
+    """Errors and geometry along each family in N; the exponents that a claim states are those of greedy sets."""
+    sizes = np.array(preset.sizes)
+    series, slopes = [], []
+    for family in preset.families:
+        found = [table[family, size] for size in preset.sizes]
+        dim = dimension(found[0][0])
+        entry: dict[str, Any] = {"network": network, "family": family, "sizes": list(preset.sizes)}
+        for key, claim, of_greedy in (
+            ("fill_distance", "A4", -1.0 / dim),
+            ("separation", "A4", -1.0 / dim),
+            ("mean_distance", "A2", -1.0 / dim),
+            ("sup_error", "A1", None),
+            ("mean_error", "A2", None),
+            ("node_error", "A1", None),
+        ):
+            values = np.array([_columns(records, key) for records in found]).T
+            entry[key] = [_spread(column) for column in values.T]
+            label = f"{network} {family}, {key.replace('_', ' ')} in N"
+            # The geometry does not depend on the network, but d does.
+            expected = of_greedy if family == "greedy" else None
+            slopes.append(bootstrap_slope(sizes.astype(float), values, claim=claim, label=label, expected=expected))
+        series.append(entry)
+    return series, slopes
+
+
+def _own_slopes(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The network's own Lipschitz constant against the separation of one pair, with and without a label gap on it."""
+    groups: dict[tuple[str, float], dict[tuple[float, int], Record]] = {}
+    for record in records:
+        config = record.config
+        if record.scalars["status"] != "diverged":
+            groups.setdefault((network_name(record), config["gap"]), {})[config["separation"], config["seed"]] = record
+    found = []
+    for (network, gap), group in groups.items():
+        separations = sorted({h for h, _ in group}, reverse=True)
+        seeds = [seed for seed in sorted({seed for _, seed in group}) if all((h, seed) in group for h in separations)]
+        slope, needed = (
+            np.array([[of(group[h, seed]) for h in separations] for seed in seeds])
+            for of in (lambda record: record.scalars["slope_seen"], lambda record: _needed(record))
+        )
+        exponents = fitted_slopes(np.array(separations), slope)
+        label = f"exponent of the network's own slope in h, label gap {gap:g}, {network}"
+        found.append(
+            {
+                "network": network,
+                "gap": gap,
+                "separations": separations,
+                "slope": [_spread(column) for column in slope.T],
+                "needed": needed.mean(axis=0).tolist(),
+                **bootstrap(exponents, label=label, statistic=np.mean)._asdict(),
+            }
+        )
+    return found
+
+
+def _needed(record: Record) -> float:
+    """The least Lipschitz constant that the network can have with its labels on the closest pair."""
+    run, config = record.scalars, record.config
+    return max(config["gap"] - 2.0 * run["node_error"], 0.0) / config["separation"]
+
+
+def _words(
+    ranks: Sequence[Mapping[str, Any]],
+    reversals: Sequence[Mapping[str, Any]],
+    estimates: Sequence[Estimate],
+    slopes: Sequence[Slope],
+) -> dict[str, str]:
+    """The findings in plain words, from the measured numbers."""
+
+    def ranked(error: str, group: str) -> str:
+        told = []
+        for network in dict.fromkeys(each["network"] for each in ranks):
+            chosen = [r for r in ranks if (r["network"], r["error"], r["group"]) == (network, error, group)]
+            told.append(f"{network} " + ", ".join(f"{r['predictor']} {r['value']:+.2f}" for r in chosen))
+        return "; ".join(told)
+
+    def quoted(prefix: str) -> str:
+        chosen = [each for each in estimates if each.label.startswith(prefix)]
+        return ", ".join(
+            f"{each.label.rsplit(', ', 1)[1]} {each.value:.3g} [{each.ci_low:.3g}, {each.ci_high:.3g}]"
+            for each in chosen
+        )
+
+    def exponents(what: str, family: str) -> str:
+        ending = f" {family}, {what} in N"
+        chosen = [slope for slope in slopes if slope.label.endswith(ending)]
+        told = [
+            f"{slope.label.removesuffix(ending)} {slope.measured:+.2f} [{slope.ci_low:+.2f}, {slope.ci_high:+.2f}]"
+            for slope in chosen
+        ]
+        return ", ".join(told) or "not measured"
+
+    counts = "; ".join(
+        f"{each['network']} {each['reversed']} reversed, {each['agreeing']} agreeing of {each['ordered']}"
+        for each in reversals
+    )
+    listed = [(each["network"], pair) for each in reversals for pair in each["listed"][:2]]
+    pairs = "; ".join(
+        f"{network}: {pair['larger_h']} has {pair['separation_ratio']:.2g} times the h_min of {pair['smaller_h']} and "
+        f"{pair['error_ratio']['value']:.2f} [{pair['error_ratio']['ci_low']:.2f}, {pair['error_ratio']['ci_high']:.2f}"
+        "] times its sup error"
+        for network, pair in listed
+    )
+    return {
+        "A1": f"Rank correlation of the sup error across all designs: {ranked('sup_error', 'all designs')}. Among the "
+        f"designs that mean to cover: {ranked('sup_error', 'spread designs')}. Bound with the slope seen over the "
+        f"error, median: {quoted('A1')}.",
+        "A2": f"Rank correlation of the mean error across all designs: {ranked('mean_error', 'all designs')}. Among "
+        f"the designs that mean to cover: {ranked('mean_error', 'spread designs')}.",
+        "A3": "Its bound falls as h_min grows at fixed slope and sup; the error itself does not follow: at 1/100 of "
+        f"the h_min and equal coverage the mean error is, as a ratio, {quoted('mean error at 1/100')}.",
+        "A4": f"Exponents in N along greedy sets: h_fill {exponents('fill distance', 'greedy')}; h_min "
+        f"{exponents('separation', 'greedy')}; sup error {exponents('sup error', 'greedy')}; of iid sets "
+        f"{exponents('sup error', 'iid')}.",
+        "A5": "In d = 1 the order of the designs by A5's worst case, end pieces included, is compared with that by "
+        f"h_fill under A1: {ranked('sup_error', 'spread designs')}.",
+        "A6": f"Pairs of designs where more h_min, in every seed, came with more sup error in every seed: {counts}. "
+        f"The worst: {pairs}. Control, sup error at 1/100 of the h_min and equal coverage, as a ratio: "
+        f"{quoted('sup error at 1/100')}.",
+    }
