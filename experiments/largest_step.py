@@ -97,7 +97,7 @@ def courses(
     step_sizes: Float[np.ndarray, "runs rungs"],
     steps: int,
 ) -> Course:
-    """What `steps` steps of each step size do to the loss of each run; arrays (runs, rungs). params: leading axis runs."""
+    """What `steps` steps of each step size do to the loss of each run, (runs, rungs); params: leading axis runs."""
     mesh = Mesh(np.asarray(jax.devices()), ("runs",))
     padded = np.arange(len(x) + -len(x) % mesh.size) % len(x)
     arguments = jax.tree.map(lambda leaf: np.asarray(leaf)[padded], (params, x, y, step_sizes))
