@@ -70,12 +70,14 @@ class Block(ABC):
         return ()
 
     def init(self, key: Key[Array, ""]) -> Params:
-        """Draw the parameters, float64."""
+        """Draw the parameters, float64; the same draws, rounded, where JAX computes in float32."""
         laws, tree = jax.tree.flatten(self.laws())
         sizes = [prod(law.shape) for law in laws]
         # One draw for all arrays, then cut: a draw for each array takes many times longer to compile.
-        draws = jnp.split(jax.random.normal(key, (sum(sizes),), dtype=jnp.float64), np.cumsum(sizes)[:-1])
-        return tree.unflatten(law.std * draw.reshape(law.shape) for law, draw in zip(laws, draws))
+        with jax.enable_x64(True):
+            draws = jnp.split(jax.random.normal(key, (sum(sizes),), dtype=jnp.float64), np.cumsum(sizes)[:-1])
+            params = [law.std * draw.reshape(law.shape) for law, draw in zip(laws, draws)]
+        return tree.unflatten(leaf.astype(float) for leaf in params)
 
     @abstractmethod
     def __call__(self, params: Params, x: Float[Array, "n ..."], tape: Tape | None = None) -> Float[Array, "n ..."]:

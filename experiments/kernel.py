@@ -5,7 +5,8 @@ params is a pytree of real arrays with P entries in all. J, of shape (N m, P), h
 columns in the order of the flattened pytree. For a block (experiments.blocks) the kernel is built from features and
 signals without J; for any other function from per-sample gradients, one parameter array at a time.
 
-All results are float64, whatever the parameters are. Functions are compiled once per `apply` and shape: pass the same
+All results are in JAX's working precision, float64 unless switched, whatever the parameters are. Functions are
+compiled once per `apply` and shape: pass the same
 function object again, not a fresh lambda.
 """
 
@@ -21,18 +22,18 @@ from experiments.descent import Apply
 from experiments.structured_kernel import structured_ntk
 
 
-def _as_float64(leaf: ArrayLike) -> Array:
-    """A real array in float64; whole numbers (token ids) as they are."""
+def _as_working(leaf: ArrayLike) -> Array:
+    """A real array in the working precision; whole numbers (token ids) as they are."""
     array = jnp.asarray(leaf)
-    return array.astype(jnp.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
+    return array.astype(float) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
 def _prepare(apply: Apply, params: PyTree, x: ArrayLike) -> tuple[PyTree, Array]:
-    """Arguments in float64; ValueError unless apply(params, x) has the shape of a model's outputs.
+    """Arguments in the working precision; ValueError unless apply(params, x) has the shape of a model's outputs.
 
     Called while compiling, so a compiled kernel spends no time on it.
     """
-    params, samples = jax.tree.map(_as_float64, params), _as_float64(x)
+    params, samples = jax.tree.map(_as_working, params), _as_working(x)
     shape = jax.eval_shape(apply, params, samples).shape
     if len(shape) not in (1, 2) or shape[0] != len(samples):
         raise ValueError(f"apply must return shape ({len(samples)},) or ({len(samples)}, m), but it returned {shape}")
@@ -59,7 +60,7 @@ def generic_ntk(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..."
 
 @partial(jax.jit, static_argnums=0)
 def empirical_ntk(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..."]) -> Float[Array, "Nm Nm"]:
-    """K = J J^T, (N m, N m) float64, rows in the order n * m + o; no factor 1/N or 1/P.
+    """K = J J^T, (N m, N m), rows in the order n * m + o; no factor 1/N or 1/P.
 
     Structured (experiments.structured_kernel) when `apply` is a block, `generic_ntk` otherwise; the two agree to
     rounding. Raises ValueError when apply's output is neither (N,) nor (N, m).
@@ -71,7 +72,7 @@ def empirical_ntk(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..
 
 @partial(jax.jit, static_argnums=0)
 def jacobian(apply: Apply, params: PyTree, x: Num[Array | np.ndarray, "N ..."]) -> Float[Array, "Nm P"]:
-    """J, (N m, P) float64: for small models, where its singular values resolve what K's eigenvalues cannot."""
+    """J, (N m, P): for small models, where its singular values resolve what K's eigenvalues cannot."""
     return jnp.concatenate([leaf.reshape(-1, leaf.shape[-1]) for leaf in _gradients(apply, params, x)], axis=1)
 
 

@@ -2,8 +2,10 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from experiments.statistics import Slope
 from theory.claims import CLAIMS
@@ -24,6 +26,17 @@ def _factor(slack: float) -> str:
 
 def _slack(slacks: list[float]) -> dict[str, float] | None:
     return {"min": min(slacks), "median": statistics.median(slacks), "max": max(slacks)} if slacks else None
+
+
+STRIP = 60
+"""Slacks kept a claim, to draw their distribution."""
+
+
+def thinned(slacks: Sequence[float]) -> list[float]:
+    """The sorted slacks, or where there are more than STRIP their STRIP equally spaced quantiles, ends included."""
+    if len(slacks) <= STRIP:
+        return sorted(slacks)
+    return np.quantile(slacks, np.linspace(0, 1, STRIP)).tolist()
 
 
 def _inequalities(tested: list[Check]) -> list[dict[str, Any]]:
@@ -68,7 +81,8 @@ def ledger(
     """One entry per claim, as plain values.
 
     checks: how many inequalities were tested, and of them holds / violated / vacuous / not_applicable.
-    slack_log10: log10 of how far measurement and bound lie apart, min / median / max over the checks with a ratio.
+    slack_log10: log10 of how far measurement and bound lie apart, min / median / max over the checks with a ratio;
+    slacks: their distribution, thinned.  standing: what is known of the claim from its proof and its hunt.
     slope: the first slope reported for the claim; slopes: all of them, each with whether its interval covers what is
     expected.  inequalities: the counts and slacks of each inequality of the claim.  constants: which numbers of the
     bound were known before training.  words: counts and findings in plain words.
@@ -94,6 +108,8 @@ def ledger(
                 "checks": len(tested),
                 **{verdict.value: counts[verdict] for verdict in Verdict},
                 "slack_log10": _slack(slacks),
+                "slacks": thinned(slacks),
+                "standing": CLAIMS[claim].standing,
                 "inequalities": inequalities,
                 "constants": CLAIMS[claim].constants,
                 "slope": found[0] if found else None,

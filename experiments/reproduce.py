@@ -2,21 +2,15 @@
 
 import json
 import math
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
+from experiments.provenance import Provenance, provenance, provenance_of
 from experiments.records import DamagedRecord, Record, RecordStore, plain, record_key, write_atomically
 from experiments.study import Findings, Study
-
-_VERSIONS = ("jax", "jaxlib", "numpy", "scipy", "optax")
 
 
 class Event(NamedTuple):
@@ -28,29 +22,6 @@ class Event(NamedTuple):
     outcome: str
     done: int
     total: int
-
-
-def _commit() -> str:
-    """The commit of this checkout, with '+' when the tree differs from it; 'unknown' outside one."""
-    here = Path(__file__).parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def provenance() -> dict[str, Any]:
-    """What made a record or a summary: versions, device, commit."""
-    return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
-        "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-        "machine": platform.machine(),
-        "commit": _commit(),
-    }
 
 
 def _stored(study: Study, keys: Sequence[str], store: RecordStore, damaged: Callable[[str], None]) -> dict[str, Record]:
@@ -69,8 +40,8 @@ def _stored(study: Study, keys: Sequence[str], store: RecordStore, damaged: Call
 
 def run_study(
     study: Study, preset: str, store: RecordStore, *, fresh: bool = False, report: Callable[[Event], None]
-) -> Findings:
-    """All records of a study's preset, measured where the store has none, and the findings read from them.
+) -> tuple[Findings, Provenance]:
+    """All records of a study's preset, measured where the store has none; the findings read from them; what made them.
 
     A record is stored the moment its run is finished: a kill loses the runs in flight and nothing else.
     """
@@ -107,11 +78,12 @@ def run_study(
             done += 1
             tell("ran", run.label, measured.outcome)
     tell("done")
-    return study.find(settings, [records[key] for key in runs])
+    planned = [records[key] for key in runs]
+    return study.find(settings, planned), provenance_of(planned)
 
 
-def write_summary(study: Study, preset: str, findings: Findings, folder: Path) -> dict[str, Any]:
-    """Write a study's summary: all that its figure draws, and what made it."""
+def write_summary(study: Study, preset: str, findings: Findings, made: Provenance, folder: Path) -> dict[str, Any]:
+    """Write a study's summary: all that its figure draws, what made it (made_by), what made its records."""
     summary = {
         "study": study.name,
         "code": study.code,
@@ -119,13 +91,17 @@ def write_summary(study: Study, preset: str, findings: Findings, folder: Path) -
         "question": study.question,
         "preset": preset,
         "command": f"uniformity reproduce --preset {preset} --only {study.name}",
+        "settings": plain(study.presets[preset]),
+        "schema": study.schema,
         "made_by": provenance(),
+        "records_made_by": made._asdict(),
         "slopes": [slope._asdict() for slope in findings.slopes],
         "estimates": [estimate._asdict() for estimate in findings.estimates],
         **findings.summary,
     }
-    write_atomically(folder / f"{study.name}.json", dump(summary))
-    return summary
+    content = dump(summary)
+    write_atomically(folder / f"{study.name}.json", content)
+    return json.loads(content)  # as written, so that a figure redrawn from the file is the same
 
 
 def dump(value: Any) -> bytes:

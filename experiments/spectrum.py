@@ -1,7 +1,8 @@
 """The ends of a kernel's spectrum, each number with its error bar: below the bar a value is "not resolved".
 
 LAPACK computes the eigenvalues of a symmetric N x N matrix K with an absolute error of about N eps lambda_max, all of
-them alike (eps = 2^-52), which leaves room for the rounding of K's own entries. A lambda_min below that carries no
+them alike, which leaves room for the rounding of K's own entries (eps is that of the dtype K came in: 2^-52, or 2^-23
+for a kernel computed in float32; the eigenvalues are always computed in float64). A lambda_min below that carries no
 digit, whatever its sign. Nothing here clips it: the value stands as computed, beside its error and whether it is
 resolved. For K = J J^T the singular values of J reach further: sigma_min has an absolute error of about
 N eps sigma_max, which resolves lambda_min = sigma_min^2 down to about (N eps)^2 lambda_max.
@@ -14,8 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float
-
-_EPS = float(np.finfo(np.float64).eps)
 
 
 class Eigenvalue(NamedTuple):
@@ -34,6 +33,12 @@ class Spectrum(NamedTuple):
     error: float
 
 
+def _eps(matrix: Array | np.ndarray) -> float:
+    """Relative rounding of the precision in which the entries were computed."""
+    dtype = np.asarray(matrix).dtype
+    return float(np.finfo(dtype if np.issubdtype(dtype, np.floating) else np.float64).eps)
+
+
 def _require_matrix(name: str, matrix: Array | np.ndarray) -> np.ndarray:
     array = np.asarray(matrix, dtype=np.float64)
     if array.size == 0:
@@ -46,7 +51,7 @@ def _require_matrix(name: str, matrix: Array | np.ndarray) -> np.ndarray:
 def _require_symmetric(gram: Array | np.ndarray) -> np.ndarray:
     array = _require_matrix("gram", gram)
     asymmetry, largest = np.max(np.abs(array - array.T)), np.max(np.abs(array))
-    if asymmetry > len(array) * _EPS * largest:
+    if asymmetry > len(array) * _eps(gram) * largest:
         raise ValueError(f"gram must be symmetric to rounding, but |K - K^T| reached {asymmetry:.1e} of {largest:.1e}")
     return array
 
@@ -55,7 +60,7 @@ def symmetric_eigh(gram: Float[Array | np.ndarray, "n n"]) -> Spectrum:
     """All eigenvalues and eigenvectors of a symmetric matrix. Raises ValueError when it is not finite and symmetric."""
     array = _require_symmetric(gram)
     values, vectors = scipy.linalg.eigh(array)
-    return Spectrum(values, vectors, len(array) * _EPS * float(np.max(np.abs(values))))
+    return Spectrum(values, vectors, len(array) * _eps(gram) * float(np.max(np.abs(values))))
 
 
 def smallest_eigenvalue(gram: Float[Array | np.ndarray, "n n"]) -> Eigenvalue:
@@ -65,7 +70,7 @@ def smallest_eigenvalue(gram: Float[Array | np.ndarray, "n n"]) -> Eigenvalue:
     """
     array = _require_symmetric(gram)
     values = scipy.linalg.eigvalsh(array)
-    value, error = float(values[0]), len(array) * _EPS * float(np.max(np.abs(values)))
+    value, error = float(values[0]), len(array) * _eps(gram) * float(np.max(np.abs(values)))
     return Eigenvalue(value, error, value > error)
 
 
@@ -80,6 +85,6 @@ def smallest_singular(jacobian: Float[Array | np.ndarray, "rows columns"]) -> Ei
     rows, columns = array.shape
     singular = scipy.linalg.svdvals(array)
     smallest = float(singular[-1]) if rows <= columns else 0.0
-    delta = min(rows, columns) * _EPS * float(singular[0])
+    delta = min(rows, columns) * _eps(jacobian) * float(singular[0])
     value, error = smallest**2, 2 * smallest * delta + delta**2
     return Eigenvalue(value, error, value > error)

@@ -1,6 +1,7 @@
 """Which statement rests on which: a column a theme, an arrow from each premise to what rests on it."""
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,6 +10,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 from matplotlib.path import Path
 
 from figures import style
+from theory.claim import Claim
 
 THEMES = {
     "S": "separation",
@@ -19,7 +21,7 @@ THEMES = {
     "D": "selection",
 }
 
-HALF_WIDTH, HALF_HEIGHT = 0.41, 0.22
+HALF_WIDTH, HALF_HEIGHT = 0.39, 0.31
 
 STANDING_COLOURS = {
     "proved and tight": "#8FD1B5",
@@ -29,51 +31,58 @@ STANDING_COLOURS = {
     "measured only": "#D9D9D9",
 }
 
+# Readable in grey: the less is known, the more broken the edge.
+STANDING_EDGES: dict[str, dict[str, Any]] = {
+    "proved and tight": {"edgecolor": "0.2", "linewidth": 1.3},
+    "proved but loose": {"edgecolor": "0.2", "linewidth": 0.6},
+    "conditional": {"edgecolor": "0.2", "linewidth": 0.9, "linestyle": (0, (5, 2))},
+    "false as stated": {"edgecolor": "#990000", "linewidth": 1.5, "linestyle": (0, (1, 1))},
+    "measured only": {"edgecolor": "0.6", "linewidth": 0.6},
+}
 
-def draw(rows: list[dict[str, Any]]) -> Figure:
-    """The graph of the claims in `rows` (of claims_table.claim_rows): boxes coloured by standing."""
-    tallest = max(sum(row["id"][0] == theme for row in rows) for theme in THEMES)
-    figure, axes = style.new_figure(1, 1, width=11.5, height=0.8 + 0.62 * tallest)
-    ax = axes[0, 0]
-    places = _places(rows)
-    for row in rows:
-        for premise in row["rests_on"]:
-            _arrow(ax, places[premise], places[row["id"]])
-    for row in rows:
-        x, y = places[row["id"]]
+
+def draw(claims: Sequence[Claim]) -> Figure:
+    """The graph of the claims: boxes coloured by standing."""
+    tallest = max(sum(claim.id[0] == theme for claim in claims) for theme in THEMES)
+    figure, (ax,) = style.panels(1, height=0.3 + 0.5 * tallest, wide=True)
+    places = _places(claims)
+    for claim in claims:
+        for premise in claim.rests_on:
+            _arrow(ax, places[premise], places[claim.id])
+    for claim in claims:
+        x, y = places[claim.id]
         ax.add_patch(
             FancyBboxPatch(
                 (x - HALF_WIDTH, y - HALF_HEIGHT),
                 2 * HALF_WIDTH,
                 2 * HALF_HEIGHT,
                 boxstyle="round,pad=0,rounding_size=0.06",
-                facecolor=STANDING_COLOURS[row["standing"]],
-                edgecolor="0.3",
-                linewidth=0.9,
+                facecolor=STANDING_COLOURS[claim.standing],
+                **STANDING_EDGES[claim.standing],
             )
         )
-        label = textwrap.fill(f"{row['id']}  {row['title']}", 26)
-        ax.text(x, y, label, ha="center", va="center", fontsize=6.8)
+        label = textwrap.fill(f"{claim.id}  {claim.title}", 15)
+        ax.text(x, y, label, ha="center", va="center", fontsize=5.3, linespacing=1.05)
     for column, (theme, name) in enumerate(THEMES.items()):
-        ax.text(column, 0.75, f"{theme}  {name}", ha="center", va="center", fontsize=9, fontweight="bold")
+        ax.text(column, 0.75, f"{theme}  {name}", ha="center", va="center", fontsize=5.6, fontweight="bold")
     ax.set_xlim(-0.55, len(THEMES) - 0.45)
     ax.set_ylim(-tallest + 0.4, 1.1)
     ax.set_axis_off()
-    ax.legend(
-        handles=[Patch(facecolor=colour, edgecolor="0.3", label=name) for name, colour in STANDING_COLOURS.items()],
-        loc="lower center",
-        bbox_to_anchor=(0.5, -0.06),
+    figure.legend(
+        handles=[
+            Patch(facecolor=colour, **STANDING_EDGES[name], label=name) for name, colour in STANDING_COLOURS.items()
+        ],
+        loc="outside lower center",
         ncols=len(STANDING_COLOURS),
-        fontsize=8,
     )
     return figure
 
 
-def _places(rows: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+def _places(claims: Sequence[Claim]) -> dict[str, tuple[float, float]]:
     """A column a theme, from the top in the order of the notes."""
     places: dict[str, tuple[float, float]] = {}
     for column, theme in enumerate(THEMES):
-        own = [row["id"] for row in rows if row["id"][0] == theme]
+        own = [claim.id for claim in claims if claim.id[0] == theme]
         places.update({claim: (float(column), -float(depth)) for depth, claim in enumerate(own)})
     return places
 
@@ -91,6 +100,8 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> No
         down = HALF_HEIGHT if y > to_y else -HALF_HEIGHT
         path = Path([(x, y - down), (to_x, to_y + down)])
     else:
-        bulge = x + side + min(0.03 + 0.035 * abs(y - to_y), 0.3)  # a cubic reaches 3/4 of its control points
-        path = Path([(x + side, y), (bulge, y), (bulge, to_y), (x + side, to_y)], [Path.MOVETO, *[Path.CURVE4] * 3])
-    ax.add_patch(FancyArrowPatch(path=path, arrowstyle="-|>", mutation_scale=8, linewidth=0.9, color="0.35", zorder=3))
+        # To the left, where no arrow comes from the next column; a cubic reaches 3/4 of its control points.
+        left = x - HALF_WIDTH
+        bulge = left - min(0.03 + 0.045 * abs(y - to_y), 0.25)
+        path = Path([(left, y), (bulge, y), (bulge, to_y), (left, to_y)], [Path.MOVETO, *[Path.CURVE4] * 3])
+    ax.add_patch(FancyArrowPatch(path=path, arrowstyle="-|>", mutation_scale=6, linewidth=0.8, color="0.35", zorder=3))

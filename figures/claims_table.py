@@ -1,23 +1,15 @@
 """Where each claim stands: the claim's own words joined with its code, test, study, figure and committed verdict."""
 
-import json
 from typing import Any
 
 from experiments.studies import STUDIES
-from figures.draw import DRAWERS, SUMMARIES
+from figures.draw import DRAWERS, committed_hunts, committed_summary
 from theory.claims import CLAIMS
 
 
 def committed_ledger() -> dict[str, dict[str, Any]]:
     """The committed ledger's entries by claim id."""
-    book = json.loads((SUMMARIES / "ledger.json").read_text())
-    return {entry["id"]: entry for entry in book["claims"]}
-
-
-def committed_hunts() -> dict[str, dict[str, Any]]:
-    """The committed deep hunt's reports by claim id: `uniformity verify --examples 10000 --out` wrote them."""
-    book = json.loads((SUMMARIES / "hunts.json").read_text())
-    return {report["claim"]: report for report in book["claims"]}
+    return {entry["id"]: entry for entry in committed_summary("ledger")["claims"]}
 
 
 def _status(entry: dict[str, Any] | None, hunt: dict[str, Any] | None) -> str:

@@ -20,7 +20,7 @@ def draw_means(ax: Axes, summary: dict[str, Any]) -> Axes:
             ax.plot(sizes, design["mean"][0] * (sizes / sizes[0]) ** (-2 / design["dim"]), **style.GUIDE)
     style.log_axes(ax, x_ticks=summary["sizes"])
     ax.set_xlabel("number of points N")
-    ax.set_ylabel("mean h_min (side of the domain = 1)")
+    ax.set_ylabel(r"mean $h_{\min}$ (side of the domain = 1)")
     return ax
 
 
@@ -32,18 +32,15 @@ def draw_collapse(ax: Axes, summary: dict[str, Any]) -> Axes:
         look = style.measured(index)
         for column in range(len(summary["sizes"])):
             x = index + 0.22 * (column - (len(summary["sizes"]) - 1) / 2)
-            ax.plot(np.full(len(seeds), x), seeds[:, column], linestyle="none", marker=".", color="0.7", markersize=3)
-            ax.plot([x], [design["collapsed"][column]], **{**look, "markersize": 3.5 + 0.6 * column})
+            ax.plot(np.full(len(seeds), x), seeds[:, column], linestyle="none", marker=".", color="0.8", markersize=2)
+            ax.plot([x], [design["collapsed"][column]], **{**look, "markersize": 2.0 + 0.5 * column})
         dim = design["dim"]
         ax.hlines(summary["limit"][str(dim)], index - 0.42, index + 0.42, **style.GUIDE)
         ax.hlines(dim / (dim + 1), index - 0.42, index + 0.42, color="black", linestyles=(0, (5, 2)), linewidth=1.2)
-    ax.set_xticks(
-        range(len(designs)), [design["name"].replace(", ", "\n", 1) for design in designs], rotation=45, ha="right"
-    )
-    ax.set_ylim(0, None)
+    ax.set_ylim(0.4, None)
     ax.set_xticks([])
-    ax.set_xlabel("design, N growing to the right")
-    ax.set_ylabel(r"mean h_min / $(\frac{N(N-1)}{2} V_d \|\pi\|_2^2)^{-1/d}$")
+    ax.set_xlabel("design; in each, N grows")
+    ax.set_ylabel(r"mean $h_{\min}$ (units of the law)")
     return ax
 
 
@@ -64,25 +61,28 @@ def draw_law(ax: Axes, summary: dict[str, Any]) -> Axes:
 
 
 def _caption(summary: dict[str, Any]) -> str:
+    tori = [slope for slope in summary["slopes"] if "torus" in slope["label"]]
+    told = ", ".join(f"{style.quoted(slope)} ({slope['expected']:.2f})" for slope in tori)
     far = max(abs(slope["measured"] - slope["expected"]) for slope in summary["slopes"])
     return (
-        f"h_min of iid points, {summary['replicates']} samples a seed. (a) slopes in N lie within {far:.2f} of -2/d. "
-        f"(b) means in the law's unit, grey dots the seeds. (c) scaled closest pair against the exponential law. The "
-        f"two two-level densities have the same maximum: only a law in the L2 norm tells them apart."
+        f"h_min of iid points, {summary['replicates']} samples a seed. (a) Slopes in N, expected -2/d in brackets, on "
+        f"the torus: {told}; of all designs within {far:.2f} of it. (b) Means in units of "
+        f"(N(N-1)/2 V_d |pi|_2^2)^(-1/d), grey dots the seeds. (c) Scaled closest pair against the exponential law. "
+        f"The two-level densities have the same maximum: only a law in the L2 norm tells them apart."
     )
 
 
 def draw(summary: dict[str, Any]) -> Figure:
     """(a) means, (b) collapse, (c) law."""
-    figure, axes = style.new_figure(1, 3, width=7.2, height=3.6)
-    style.panel_title(draw_means(axes[0, 0], summary), "a", "falls like $N^{-2/d}$")
-    style.panel_title(draw_collapse(axes[0, 1], summary), "b", "one unit for all")
-    style.panel_title(draw_law(axes[0, 2], summary), "c", f"law at N = {summary['sizes'][-1]}")
-    handles, _ = axes[0, 0].get_legend_handles_labels()
+    figure, axes = style.panels(3, height=2.4)
+    style.panel_title(draw_means(axes[0], summary), "a", "falls like $N^{-2/d}$")
+    style.panel_title(draw_collapse(axes[1], summary), "b", "one unit for all")
+    style.panel_title(draw_law(axes[2], summary), "c", f"law at N = {summary['sizes'][-1]}")
+    handles, _ = axes[0].get_legend_handles_labels()
     handles += [
-        axes[0, 0].plot([], [], **style.GUIDE, label="limit law S2")[0],
-        axes[0, 0].plot([], [], **style.BOUND, label="sampling law S1")[0],
+        axes[0].plot([], [], **style.GUIDE, label="limit law S2")[0],
+        axes[0].plot([], [], **style.BOUND, label="sampling law S1")[0],
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     style.caption(figure, _caption(summary), summary)
     return figure

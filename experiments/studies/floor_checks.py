@@ -10,7 +10,7 @@ from theory import path_floor, step_floor
 from theory.verdict import Check
 
 
-def rounding_scales(record: Record) -> dict[str, float]:
+def rounding_scales(record: Record) -> dict[str, Any]:
     """Sizes of outputs and gradients, whose rounding the differences over the closest pair inherit."""
     arrays = record.arrays
     return {

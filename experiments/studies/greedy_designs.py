@@ -92,8 +92,17 @@ class Preset:
     seeds: int
 
 
+_FEW = (
+    "independent",
+    "Sobol'",
+    "grid jittered by a quarter cell",
+    "greedy, M = N + 8",
+    "greedy, M = 2 N",
+    "greedy, M = 16 N",
+)
+
 PRESETS = {
-    "smoke": Preset(tuple(DESIGNS)[:-1], (2,), sizes=2, replicates=10, seeds=2),
+    "smoke": Preset(_FEW, (2,), sizes=2, replicates=10, seeds=2),
     "quick": Preset(tuple(DESIGNS), (1, 2, 3), sizes=3, replicates=10, seeds=5),
     "paper": Preset(tuple(DESIGNS), (1, 2, 3), sizes=4, replicates=20, seeds=20),
 }

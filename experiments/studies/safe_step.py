@@ -59,7 +59,7 @@ class SafeStepRun:
 
 def name_of(architecture: ArchitectureConfig | None, num_points: int) -> str:
     """A network's name in tables and figures."""
-    if architecture is LINEAR:
+    if architecture is None:
         return f"linear, {num_points} point{'s' * (num_points > 1)}"
     parts = [architecture.kind, f"{architecture.width}x{architecture.depth}"]
     parts += [architecture.normalisation or ""]
@@ -129,7 +129,7 @@ def plan(preset: Preset) -> list[SafeStepRun]:
 
 
 def model_of(run: SafeStepRun) -> Chain:
-    if run.architecture is LINEAR:
+    if run.architecture is None:
         return Chain((Linear(run.point_shape[0], 1), Scalar()))
     return run.architecture.build(run.point_shape)
 

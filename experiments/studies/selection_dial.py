@@ -171,6 +171,13 @@ def first_passages(loss: Float[np.ndarray, " steps"], targets: Float[np.ndarray,
     return np.where(reached.any(axis=0), reached.argmax(axis=0), np.nan)
 
 
+def error_at_fresh(error: Float[np.ndarray, " m"]) -> dict[str, float | None]:
+    """RMS and largest error; None where a diverged run leaves no finite number."""
+    with np.errstate(over="ignore"):
+        found = {"test_rms": np.sqrt(np.mean(error**2)), "test_max": np.max(np.abs(error))}
+    return {name: float(value) if np.isfinite(value) else None for name, value in found.items()}
+
+
 def measure(runs: Sequence[SelectionRun]) -> Iterator[tuple[SelectionRun, Measured]]:
     """Train all runs of one shape together; of each its kernel and residual, its geometry and its test error."""
     model = runs[0].architecture.build(runs[0].point_shape)
@@ -190,15 +197,13 @@ def measure(runs: Sequence[SelectionRun]) -> Iterator[tuple[SelectionRun, Measur
     for index, trace, status, last in descend(model, params, problem):
         run, x, y, first = runs[index], problem.x[index], problem.y[index], member(params, index)
         unseen, truth = fresh(run)
-        error = np.abs(np.asarray(predict(last, unseen)) - truth)
         to_nearest = distances(unseen, x).min(axis=1)
         scalars = outcome(trace, status) | {
             "separation": closest[index].distance,
             "spread": float(np.sqrt(np.mean(np.sum((choices[index].rows - 0.5) ** 2, axis=1)))),
             "fill": float(to_nearest.max()),
             "mean_distance": float(to_nearest.mean()),
-            "test_rms": float(np.sqrt(np.mean(error**2))) if np.isfinite(error).all() else None,
-            "test_max": float(error.max()) if np.isfinite(error).all() else None,
+            **error_at_fresh(np.asarray(predict(last, unseen)) - truth),
         }
         arrays = {
             "gram_start": np.asarray(empirical_ntk(model, first, x)),

@@ -154,10 +154,10 @@ def _cell(key: tuple[str, str], cell: np.ndarray, names: Sequence[str], not_reac
     """Centre (geometric mean) and quartiles over seeds of what the figure draws, one entry a design."""
     told: dict[str, Any] = {"architecture": key[0], "labelling": key[1], "not_reached": not_reached}
     for name in (*OUTCOMES, "h_min", "spread", "lambda_min"):
-        values = cell[:, :, names.index(name)]
-        with np.errstate(divide="ignore"):
-            centre = np.exp(np.log(values).mean(axis=0))
-        low, high = np.quantile(values, [0.25, 0.75], axis=0)
+        # Points alike may be at the target before the first step: such a run counts one step in a logarithm.
+        values = np.maximum(cell[:, :, names.index(name)], 1.0 if name == "steps" else np.finfo(float).tiny)
+        centre = np.exp(np.log(values).mean(axis=0))
+        low, high = np.quantile(values, [0.25, 0.75], axis=0, method="nearest")  # no sums: a late value is infinite
         told[name] = {"centre": centre.tolist(), "low": low.tolist(), "high": high.tolist()}
     return told
 

@@ -1,5 +1,6 @@
 """Rank correlations of what is known before training with what training gives, for the selection dial."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -118,11 +119,12 @@ def contrast_estimates(cells: Cells, names: Sequence[str], ratios: Sequence[int]
     others = {f"M/N = {ratios[-1]}": len(ratios) - 1} | {name: len(ratios) + k for k, name in enumerate(CONTROLS)}
     for (kind, labelling), cell in cells.items():
         for outcome in OUTCOMES:
-            values = np.maximum(cell[:, :, list(names).index(outcome)], np.finfo(float).tiny)
+            least = 1.0 if outcome == "steps" else np.finfo(float).tiny  # no steps taken count as one
+            values = np.maximum(cell[:, :, list(names).index(outcome)], least)
             for name, column in others.items():
                 if np.isfinite(values[:, [0, column]]).all():
                     yield bootstrap(
                         np.log(values[:, column] / values[:, 0]),
                         label=f"{outcome} of {name} over random, {kind} {labelling}",
-                        statistic=lambda logs: float(np.exp(np.mean(logs))),
+                        statistic=lambda logs: math.exp(logs.mean()),
                     )

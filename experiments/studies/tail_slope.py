@@ -89,8 +89,8 @@ class Preset:
 _TINY = Network(ArchitectureConfig("plain", width=16, depth=1), (4,), 0.2)
 
 PRESETS = {
-    "smoke": Preset((_TINY,), (0.4, 0.2), seeds=2, max_steps=10_000),
-    "quick": Preset(NETWORKS, (0.4, 0.2), seeds=3, max_steps=2_000),
+    "smoke": Preset((_TINY,), (0.4, 0.2), seeds=2, max_steps=5_000),
+    "quick": Preset(NETWORKS, (0.4, 0.2), seeds=2, max_steps=1_500, control_every=2),
     "paper": Preset(NETWORKS, (0.4, 0.2, 0.1, 0.05), seeds=12, max_steps=20_000),
 }
 

@@ -295,8 +295,9 @@ def _words(
         "R5": f"The tail rate is that of lambda_min at the minimum, to {worst:.2%} at worst ({resolved.sum()} of "
         f"{resolved.size} rates resolved). Exponent in h: Lipschitz labels {exponents('tail rate, smooth')}; "
         f"label gap {exponents('tail rate, gap')}; noise {exponents('tail rate, noise')}; kernel at theta_0 "
-        f"{exponents('lambda_min at theta_0, any labels')}. Where close points must differ, the minimum itself is "
-        f"steeper the smaller h, so G does not fall like h. Descent alone at the largest h has 99% of its loss in the "
+        f"{exponents('lambda_min at theta_0, any labels')}. G^2/2 at the minimum, label gap "
+        f"{exponents('G^2/2 at the minimum, gap')}, Lipschitz labels {exponents('G^2/2 at the minimum, smooth')}. "
+        f"Descent alone at the largest h has 99% of its loss in the "
         f"slow mode in {len(arrived)} of {len(controls)} runs; there its rate is its own lambda_min's, {reached}. "
         f"{sharp} of {resolved.size} minima are too sharp for the step size of the descent.",
     }

@@ -187,7 +187,7 @@ def _words(slopes: Sequence[Slope]) -> dict[str, str]:
 
     names = list(dict.fromkeys(label.split(":")[0] for label in found if " in width, " in label))
     return {
-        "G8": "Exponent in the width at the largest widths, of lambda_max(K_0)/N and of the largest monotone step size: "
+        "G8": "Exponent in the width at the largest widths, of lambda_max(K_0)/N and of the largest monotone step: "
         + "; ".join(f"{name} {told(name, 'lambda_max/N')} and {told(name, 'monotone step')}" for name in names)
         + "."
     }

@@ -7,7 +7,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from experiments.architecture import plain_mlp
-from experiments.curvature import hessian_norm, hessian_vector_product, segment_hessian_norm
+from experiments.curvature import _lanczos, hessian_norm, hessian_norms, hessian_vector_product, segment_hessian_norm
+from experiments.descent import member
 
 
 def linear(theta, x):
@@ -79,3 +80,43 @@ def test_the_largest_curvature_of_a_segment():
     found = segment_hessian_norm(square, jnp.array([1.0]), jnp.array([2.0]), np.ones((1, 1)), np.zeros(1))
     assert found == pytest.approx(1.5 * 2.0**2, rel=1e-12)
     assert np.isnan(segment_hessian_norm(square, jnp.array([1.0]), jnp.array([np.inf]), np.ones((1, 1)), np.zeros(1)))
+
+
+def test_a_batch_of_hessians_is_one_compiled_call_with_the_same_numbers():
+    """Four runs of 67 parameters against ARPACK, and each alone against its company; new data do not recompile."""
+    model = plain_mlp(2, width=6, depth=2)
+    params = jax.vmap(model.init)(jax.random.split(jax.random.key(0), 4))
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((4, 5, 2)), rng.standard_normal((4, 5))
+    before = _lanczos._cache_size()
+    found = hessian_norms(model, params, x, y)
+    again = hessian_norms(model, params, x[::-1].copy(), 2 * y)
+    assert _lanczos._cache_size() == before + 1 and not np.allclose(found.value, again.value)
+    for run in range(4):
+        one = member(params, run)
+        assert found.value[run] == pytest.approx(hessian_norm(model, one, x[run], y[run], tolerance=1e-12), rel=1e-9)
+    assert (found.residual <= 1e-4 * found.value).all()
+
+
+def test_few_lanczos_steps_err_below_by_no_more_than_the_residual(network):
+    model, params, x, y, dense = network
+    batch = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], (params, x, y))
+    spectrum = np.linalg.eigvalsh((dense + dense.T) / 2)
+    for iterations in (1, 3, 8):
+        value, residual = (float(part[0]) for part in hessian_norms(model, *batch, iterations=iterations))
+        assert value <= np.abs(spectrum).max() * (1 + 1e-13)
+        assert np.abs(spectrum[:, None] - [value, -value]).min() <= residual * (1 + 1e-9) + 1e-12
+    assert residual > 1e-8 * value, "eight steps leave a residual to test"
+
+
+@pytest.mark.parametrize("dim", [3, 40])
+def test_a_batch_of_closed_forms(dim):
+    """hess L = X^T X / N, the space exhausted after the number of distinct eigenvalues; 0 and NaN as they are."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((3, 20, dim))
+    x[1], x[2, 0, 0] = 0.0, np.nan
+    value, _ = hessian_norms(linear, jnp.zeros((3, dim)), x, np.ones((3, 20)))
+    assert value[0] == pytest.approx(np.linalg.norm(x[0], 2) ** 2 / 20, rel=1e-9)
+    assert value[1] == 0.0 and np.isnan(value[2])
+    with pytest.raises(ValueError, match=r"^iterations must be at least 1, but it was 0$"):
+        hessian_norms(linear, jnp.zeros((3, dim)), x, np.ones((3, 20)), iterations=0)

@@ -1,5 +1,9 @@
 """The engine: plain gradient descent, measured at every step, the same bits however it is batched, cut or sharded."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -139,12 +143,30 @@ def test_divergence_is_an_outcome():
 
 
 def test_a_sweep_of_one_shape_is_one_compilation():
-    params, problem = ensemble(runs=8, max_steps=45)  # a shape no other test uses
-    before = descent._advance._cache_size()
-    for step_size, target in ((0.1, 0.0), (0.2, 1e-2), (0.05, 1e-3)):
-        swept = problem._replace(step_size=np.full(8, step_size), target=np.full(8, target))
-        complete(network, start(params, swept), swept)
-    assert descent._advance._cache_size() == before + 1
+    """Everything that is swept, at the same shapes: step size, target, labels, points, pair, initialisation, length."""
+    calls = []
+
+    def counted(params, x):
+        calls.append(x.shape)
+        return network(params, x)
+
+    params, problem = ensemble(max_steps=45)
+    complete(counted, start(params, problem), problem)
+    assert calls, "the counter counts"
+    traced, before = len(calls), descent._advance._cache_size()
+    sweep = [
+        {"step_size": 2 * problem.step_size},
+        {"target": problem.target + 1e-2},
+        {"y": -problem.y},
+        {"x": problem.x**2},
+        {"pair": np.tile([0, 2], (RUNS, 1))},
+        {"max_steps": problem.max_steps + 7},
+    ]
+    for change in sweep:
+        complete(counted, start(params, problem), problem._replace(**change))
+    other = jax.tree.map(lambda leaf: leaf[::-1].copy(), params)
+    complete(counted, start(other, problem), problem, until=20)
+    assert len(calls) == traced and descent._advance._cache_size() == before
 
 
 def test_vector_outputs_measure_norms():
@@ -179,20 +201,20 @@ import theory
 import numpy as np
 sys.path.insert(0, sys.argv[2])
 from test_descent import complete, ensemble, network, start
-params, problem = ensemble(max_steps=60)
-state, traces = complete(network, start(params, problem), problem)
-print(np.concatenate([np.concatenate(trace) for trace in traces]).tobytes().hex())
+assert jax.device_count() == int(sys.argv[1])
+for runs in (3, 5):
+    params, problem = ensemble(runs=runs, max_steps=60)
+    state, traces = complete(network, start(params, problem), problem)
+    print(np.concatenate([np.concatenate(trace) for trace in traces]).tobytes().hex())
 """
 
 
-def test_one_device_and_two_give_the_same_bits():
-    import subprocess
-    import sys
-    from pathlib import Path
-
+def test_the_number_of_devices_changes_no_bit():
+    """3 and 5 runs on 1, 2 and 4 devices: fewer runs than devices, and numbers that do not divide."""
     here = str(Path(__file__).parent)
     outputs = [
         subprocess.run([sys.executable, "-c", SHARDED, devices, here], capture_output=True, text=True, check=True)
-        for devices in ("1", "2")
+        for devices in ("1", "2", "4")
     ]
-    assert outputs[0].stdout == outputs[1].stdout and len(outputs[0].stdout) > 1000
+    first, *others = (output.stdout for output in outputs)
+    assert len(first) > 1000 and others == [first, first]

@@ -1,5 +1,7 @@
 """The kernel by independent routes: generic against structured, closed form, finite differences, feature maps."""
 
+from functools import partial
+
 import hypothesis
 import hypothesis.strategies as st
 import jax
@@ -115,3 +117,23 @@ def test_any_model_and_single_precision_parameters():
 def test_wrong_output_shape_is_one_sentence():
     with pytest.raises(ValueError, match=r"^apply must return shape \(2,\) or \(2, m\), but it returned \(\)"):
         empirical_ntk(lambda theta, x: jnp.sum(x @ theta), jnp.ones(3), np.ones((2, 3)))
+
+
+def test_a_kernel_tracked_along_runs_is_one_compilation():
+    """The kernels of three runs at several steps: the model's own code runs while tracing, and then never again."""
+    calls = []
+
+    def counted(theta, x):
+        calls.append(x.shape)
+        return jnp.tanh(x @ theta)
+
+    watch = jax.jit(jax.vmap(partial(empirical_ntk, counted)))
+    rng = np.random.default_rng(0)
+    theta, x = rng.standard_normal((3, 2)), rng.standard_normal((3, 5, 2))
+    first = np.asarray(watch(theta, x))
+    traced = len(calls)
+    for step in range(3):
+        moved = np.asarray(watch(theta + 0.1 * step, x / (1 + step)))
+    assert traced > 0 and len(calls) == traced and not np.allclose(moved, first)
+    slope = 1 - np.tanh(x[1] @ theta[1]) ** 2
+    np.testing.assert_allclose(first[1], np.outer(slope, slope) * (x[1] @ x[1].T), rtol=1e-12, atol=1e-15)

@@ -1,0 +1,302 @@
+"""The report of one ledger: every claim, every figure, and for each figure what it takes to measure it again."""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments.records import write_atomically
+from experiments.studies import STUDIES
+from figures import style
+from figures.document import Block, Code, Facts, Folded, Heading, Link, Picture, Table, Text
+from figures.document_html import html_page
+from figures.document_markdown import markdown_page
+from figures.draw import DRAWERS, SUMMARIES, committed_hunts, draw_graph, figure_of, read_summary
+from theory.claims import CLAIMS
+
+TITLE = "Does more uniform data train faster? Every claim, measured"
+
+ABOUT = (
+    "A larger minimum pairwise distance h_min of the training points is said to make gradient descent faster and "
+    "networks more accurate (arXiv 2506.24120). Here each such sentence is an inequality with explicit constants, "
+    "proved, hunted for counterexamples, and held against residual MLPs and small transformers trained by plain "
+    "gradient descent on data whose h_min is set exactly."
+)
+GRAMMAR = (
+    "In every figure: filled markers on solid lines are measured, dashed black lines are bounds, open markers on "
+    "dotted lines are controls, thin grey dots are expected laws, a red cross is a violated check. Intervals are 95% "
+    "bootstrap intervals over seeds. Vacuous: the bound is true but excludes nothing there. Not applicable: a "
+    "hypothesis fails there. A factor is the larger side of an inequality over the smaller, 1 where it is attained."
+)
+LONG = 12
+"""Rows from which a table is folded."""
+
+VERDICTS = ("holds", "violated", "vacuous", "not_applicable")
+
+
+def write_report(out: Path, *, folder: Path | None = None, paper: str = "one-column") -> list[Path]:
+    """Write OUT (HTML, whole in itself), OUT with suffix .md and its pictures; the paths written, pictures first.
+
+    folder: of a `uniformity reproduce`; by default the summaries committed here. Raises OSError for a missing file,
+    ValueError for one that is not what reproduce writes.
+    """
+    with style.applied(paper):
+        blocks = report_blocks(folder)
+    pictures = out.parent / f"{out.stem}_figures"
+    written = [pictures / f"{block.name}.svg" for block in blocks if isinstance(block, Picture)]
+    for path, picture in zip(written, (block for block in blocks if isinstance(block, Picture))):
+        write_atomically(path, picture.svg)
+    markdown = out.with_suffix(".md")
+    write_atomically(markdown, markdown_page(blocks, pictures=pictures.name).encode())
+    write_atomically(out, html_page(TITLE, blocks).encode())
+    return [*written, markdown, out]
+
+
+def report_blocks(folder: Path | None = None) -> tuple[Block, ...]:
+    """The report as blocks, in the style applied."""
+    book = read_summary((folder or SUMMARIES) / "ledger.json")
+    hunts = committed_hunts()
+    try:
+        studied = [name for name in DRAWERS if name in book["studies"]]
+    except (KeyError, TypeError) as error:
+        raise ValueError("ledger.json must list the studies that it counts, but it did not") from error
+    summaries = {name: _summary(name, folder, book) for name in studied}
+    # A figure that compares studies has no study of its own.
+    beside = [name for name in DRAWERS if name not in STUDIES and _path(name, folder).exists()]
+    summaries |= {name: read_summary(_path(name, folder)) for name in beside}
+    ledger, graph = _picture("ledger", "The ledger, a row a claim", figure_of("ledger", book)), draw_graph()
+    try:
+        return (
+            *_opening(book),
+            ledger,
+            _verdicts(book, hunts),
+            Heading(2, "Figures", "figures"),
+            *(block for name, summary in summaries.items() for block in _study(name, summary)),
+            Heading(2, "Claims", "claims"),
+            Text("Each claim with its hypotheses, its standing, and what the studies and the hunt found."),
+            _picture("claims_graph", "Which statement rests on which", graph),
+            *_claims(book, hunts),
+        )
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(f"the summaries must be what this version writes, but {error!r} came up") from error
+
+
+def _path(name: str, folder: Path | None) -> Path:
+    return (folder / "summaries" if folder else SUMMARIES) / f"{name}.json"
+
+
+def _summary(name: str, folder: Path | None, book: Mapping[str, Any]) -> dict[str, Any]:
+    """A study's summary, of the preset that the ledger counts."""
+    summary = read_summary(_path(name, folder))
+    if summary.get("preset") != book.get("preset"):
+        raise ValueError(
+            f"{_path(name, folder)} must come from the ledger's preset {book.get('preset')!r}, but it came from "
+            f"{summary.get('preset')!r}: run `uniformity reproduce` to its end"
+        )
+    return summary
+
+
+def _picture(name: str, alt: str, figure: Figure) -> Picture:
+    """A figure as SVG, its caption beside it as text."""
+    caption = spoken(style.take_caption(figure))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata=style.UNDATED["svg"])
+    return Picture(name, alt, caption, buffer.getvalue())
+
+
+_LETTERS = {"lambda": "λ", "eta": "η", "mu": "μ", "theta": "θ", "pi": "π", "prod": "∏", "sigma": "σ", "Gamma": "Γ"}
+
+
+def spoken(text: str) -> str:
+    """A caption's mathtext as plain Unicode: $\\lambda_{\\min}$ as λ_min."""
+
+    def formula(found: re.Match[str]) -> str:
+        plain = re.sub(r"\\([A-Za-z]+)", lambda word: _LETTERS.get(word[1], word[1]), found[1])
+        return re.sub(r"[{}\\]", "", plain)
+
+    return re.sub(r"\$([^$]*)\$", formula, text)
+
+
+def _opening(book: Mapping[str, Any]) -> list[Block]:
+    entries = book["claims"]
+    counts = {name: sum(entry[name] for entry in entries) for name in VERDICTS}
+    tally = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+    made = book["made_by"]
+    return [
+        Heading(1, TITLE, "top"),
+        Text(ABOUT),
+        Text(GRAMMAR),
+        Heading(2, "The ledger", "ledger"),
+        Text(
+            f"{sum(counts.values()):,} checks of {sum(entry['checks'] > 0 for entry in entries)} claims by "
+            f"{len(book['studies'])} studies: {tally}. {len(CLAIMS)} claims are hunted for counterexamples besides."
+        ),
+        Facts((("Preset", book["preset"]), ("Read by", _maker(made)))),
+        Code(f"uv run {book['command']}"),
+    ]
+
+
+def _maker(made: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+    return f"commit {made['commit']}; {versions}; {made['dtype']} on {made['device']}, {made['machine']}"
+
+
+def _factor(slack: float) -> str:
+    return f"{10 ** max(slack, -300.0):.3g}"
+
+
+def _verdicts(book: Mapping[str, Any], hunts: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A row an inequality; a claim that no study checked has one row."""
+    rows = []
+    for entry in book["claims"]:
+        claim = (f"{entry['id']} {entry['title']}", CLAIMS[entry["id"]].standing)
+        nearest = _nearest(hunts.get(entry["id"]))
+        if not entry["checks"]:
+            rows.append((*claim, "", "not checked", *[""] * 5, nearest))
+        for row in entry["inequalities"]:
+            slack = row["slack_log10"]
+            # Unbroken spaces: three numbers on one line.
+            factors = "\u00a0/\u00a0".join(_factor(slack[name]) for name in ("min", "median", "max")) if slack else ""
+            counts = (f"{row[name]:,}" for name in VERDICTS)
+            status = next((name for name in ("violated", "holds", "vacuous") if row[name]), "not applicable")
+            rows.append((*claim, row["name"], status, *counts, factors, nearest))
+    header = ("Claim", "Standing", "Inequality", "Status", "Holds", "Violated", "Vacuous", "Not applic.")
+    return Table((*header, "Factor: least / median / largest", "Hunt's least"), tuple(rows))
+
+
+def _nearest(hunt: Mapping[str, Any] | None) -> str:
+    """The factor of the hunt's instance nearest to equality."""
+    return _factor(min(row["slack_log10"] for row in hunt["tightest"])) if hunt and hunt["tightest"] else ""
+
+
+def _study(name: str, summary: Mapping[str, Any]) -> list[Block]:
+    """A figure with its caption, its question, its numbers, and how to measure it again."""
+    heading = Heading(3, f"{summary['code']} {summary['title']}", f"study-{name}")
+    blocks: list[Block] = [heading]
+    study = STUDIES.get(name)
+    if study:
+        tested = tuple(Link(claim, f"claim-{claim.lower()}") for claim in study.claims)
+        blocks.append(
+            Facts(
+                (
+                    ("Question", study.question),
+                    ("Varied", study.varied),
+                    ("Control", study.control),
+                    ("Falsified by", study.falsified_by),
+                    ("Claims tested", tested),
+                )
+            )
+        )
+    blocks.append(_picture(name, summary["title"], figure_of(name, dict(summary))))
+    blocks.append(Code(f"uv run {summary['command']}"))
+    blocks.append(Facts(_provenance(summary)))
+    settings = Table(("Setting", "Value"), tuple((key, _plain(value)) for key, value in summary["settings"].items()))
+    blocks.append(Folded(f"Settings of the preset {summary['preset']}", f"settings-{name}", (settings,)))
+    if summary["slopes"]:
+        blocks += _table("Exponents", f"slopes-{name}", _slopes(summary["slopes"]))
+    if summary["estimates"]:
+        blocks += _table("Estimates", f"estimates-{name}", _estimates(summary["estimates"]))
+    return blocks
+
+
+def _provenance(summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    made = summary["records_made_by"]
+
+    def counted(name: str) -> str:
+        return "; ".join(f"{value} ({count:,} records)" for value, count in made[name].items())
+
+    return (
+        ("Preset", summary["preset"]),
+        ("Seeds", str(summary["seeds"])),
+        ("Records", f"{made['records']:,}, measured in {made['seconds']:,.0f} s"),
+        ("Commits", counted("commits")),
+        ("Versions", counted("versions")),
+        ("Devices", counted("devices")),
+        ("Arithmetic", counted("dtypes")),
+        ("Read by", _maker(summary["made_by"])),
+    )
+
+
+def _plain(value: Any) -> str:
+    """A setting's value on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items() if item is not None)
+    if isinstance(value, list):
+        inner = [_plain(item) for item in value]
+        return "; ".join(inner) if any(isinstance(item, (dict, list)) for item in value) else ", ".join(inner)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float | None) -> str:
+    return "not resolved" if value is None else f"{value:.4g}"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
+
+
+def _slopes(slopes: Sequence[Mapping[str, Any]]) -> Table:
+    def covered(slope: Mapping[str, Any]) -> str:
+        if slope["expected"] is None:
+            return "nothing claimed"
+        return "inside" if slope["ci_low"] <= slope["expected"] <= slope["ci_high"] else "outside"
+
+    rows = tuple(
+        (
+            slope["claim"],
+            slope["label"],
+            "" if slope["expected"] is None else f"{slope['expected']:g}",
+            _number(slope["measured"]),
+            _interval(slope),
+            str(slope["seeds"]),
+            covered(slope),
+        )
+        for slope in slopes
+    )
+    return Table(("Claim", "Exponent of", "Expected", "Measured", "95% interval", "Seeds", "Expected value is"), rows)
+
+
+def _estimates(estimates: Sequence[Mapping[str, Any]]) -> Table:
+    rows = tuple((row["label"], _number(row["value"]), _interval(row), str(row["seeds"])) for row in estimates)
+    return Table(("Number", "Value", "95% interval", "Seeds"), rows)
+
+
+def _table(title: str, anchor: str, table: Table) -> list[Block]:
+    """A titled table, folded when it is long."""
+    if len(table.rows) > LONG:
+        return [Folded(f"{title} ({len(table.rows)})", anchor, (table,))]
+    return [Heading(4, title, anchor), table]
+
+
+def _claims(book: Mapping[str, Any], hunts: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+    entries = {entry["id"]: entry for entry in book["claims"]}
+    blocks: list[Block] = []
+    for claim in CLAIMS.values():
+        entry, hunt = entries.get(claim.id), hunts.get(claim.id)
+        facts = [
+            ("Standing", f"{claim.standing}; {claim.provenance}"),
+            *((f"If ({name})", sentence) for name, sentence in claim.hypotheses.items()),
+            ("Sharp", claim.sharp),
+            ("Constants", claim.constants),
+            ("Studies", entry["words"] if entry else "Not checked by these studies."),
+        ]
+        facts += [("Violated at", instance) for instance in (entry or {"violations": []})["violations"]]
+        facts.append(("Hunt", _hunted(hunt)))
+        status = entry["status"].replace("_", " ") if entry else "not checked"
+        title = f"{claim.id} {claim.title}: {status}"
+        blocks.append(Folded(title, f"claim-{claim.id.lower()}", (Code(claim.statement), Facts(tuple(facts)))))
+    return blocks
+
+
+def _hunted(hunt: Mapping[str, Any] | None) -> str:
+    if not hunt:
+        return "Not hunted."
+    found = "a violation" if hunt["violation"] else "no violation"
+    nearest = "; ".join(
+        f"{row['inequality'] or 'the inequality'} within a factor {_factor(row['slack_log10'])}"
+        for row in hunt["tightest"]
+    )
+    return f"{hunt['tried']:,} instances, {hunt['applicable']:,} applicable: {found}. Nearest to equality: {nearest}."
