@@ -94,6 +94,23 @@ def looseness_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def studies_section(summaries: list[dict[str, Any]]) -> str:
+    """What each study asked, how it could have failed, and what it says of each claim, in its own words."""
+    parts = []
+    for summary in summaries:
+        name = summary["study"]
+        parts.append(
+            f"### {summary['code']} {summary['title']}\n\n"
+            f"**Question.** {summary['question']} **Varied:** {summary['varied']}. **Control:** {summary['control']}. "
+            f"**Falsified by** {summary['falsified_by']}.\n\n"
+            f"[Study](experiments/studies/{name}.py), [figure](figures/gallery/{name}.png), "
+            f"[summary](figures/summaries/{name}.json): preset {summary['preset']}, {summary['seeds']} seeds, "
+            f"`{summary['command']}`.\n\n"
+            + "\n".join(f"- {claim}. {words}" for claim, words in summary["words"].items())
+        )
+    return "\n\n".join(parts)
+
+
 def _link(row: dict[str, Any]) -> str:
     anchor = "".join(letter for letter in f"{row['id']} {row['title']}".lower() if letter.isalnum() or letter in "- ")
     return f"[{row['title']}](#{anchor.replace(' ', '-')})"

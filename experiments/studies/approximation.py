@@ -107,10 +107,10 @@ ALL = (
 )
 
 PRESETS = {
-    "smoke": Preset(((PLAIN_LINE, 8),), (PLAIN_LINE,), (8, 16), (), (), seeds=2, max_steps=1_000, target=1e-3),
+    "smoke": Preset(((PLAIN_LINE, 8),), (), (), (), (), seeds=2, max_steps=1_000, target=1e-3),
     "quick": Preset(
         (ALL[0], *ALL[2:]),
-        (PLAIN_LINE, PLAIN_SQUARE),
+        (PLAIN_SQUARE,),
         (8, 32),
         ((PLAIN_SQUARE, 16),),
         (0.2, 0.1),

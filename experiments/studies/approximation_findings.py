@@ -304,12 +304,12 @@ def _words(
 ) -> dict[str, str]:
     """The findings in plain words, from the measured numbers."""
 
-    def ranked(error: str, group: str) -> str:
-        told = []
-        for network in dict.fromkeys(each["network"] for each in ranks):
-            chosen = [r for r in ranks if (r["network"], r["error"], r["group"]) == (network, error, group)]
-            told.append(f"{network} " + ", ".join(f"{r['predictor']} {r['value']:+.2f}" for r in chosen))
-        return "; ".join(told)
+    def ranked(error: str, group: str, chosen: Sequence[str] = PREDICTORS) -> str:
+        told: dict[str, list[str]] = {}
+        for rank in ranks:
+            if (rank["error"], rank["group"]) == (error, group) and rank["predictor"] in chosen:
+                told.setdefault(rank["network"], []).append(f"{rank['predictor']} {rank['value']:+.2f}")
+        return "; ".join(f"{network} {', '.join(values)}" for network, values in told.items() if len(values) > 1)
 
     def quoted(prefix: str) -> str:
         chosen = [each for each in estimates if each.label.startswith(prefix)]
@@ -331,17 +331,23 @@ def _words(
         f"{each['network']} {each['reversed']} reversed, {each['agreeing']} agreeing of {each['ordered']}"
         for each in reversals
     )
-    listed = [(each["network"], pair) for each in reversals for pair in each["listed"][:2]]
-    pairs = "; ".join(
-        f"{network}: {pair['larger_h']} has {pair['separation_ratio']:.2g} times the h_min of {pair['smaller_h']} and "
-        f"{pair['error_ratio']['value']:.2f} [{pair['error_ratio']['ci_low']:.2f}, {pair['error_ratio']['ci_high']:.2f}"
-        "] times its sup error"
-        for network, pair in listed
-    )
+
+    def told(pair: Mapping[str, Any]) -> str:
+        ratio = pair["error_ratio"]
+        return (
+            f"{pair['larger_h']} over {pair['smaller_h']}: {pair['separation_ratio']:.3g} times the h_min, "
+            f"{pair['fill_ratio']:.2g} times the h_fill, {ratio['value']:.2f} [{ratio['ci_low']:.2f}, "
+            f"{ratio['ci_high']:.2f}] times the sup error"
+        )
+
+    own = "; ".join(f"{each['network']} {told(each['listed'][0])}" for each in reversals)
+    worst = "; ".join(f"{each['network']} {told(pair)}" for each in reversals[-1:] for pair in each["listed"][1:])
+    on_line = ranked("sup_error", "spread designs", ("h_fill", "A5 weight"))
     return {
         "A1": f"Rank correlation of the sup error across all designs: {ranked('sup_error', 'all designs')}. Among the "
-        f"designs that mean to cover: {ranked('sup_error', 'spread designs')}. Bound with the slope seen over the "
-        f"error, median: {quoted('A1')}.",
+        f"designs that mean to cover: {ranked('sup_error', 'spread designs')}; corner is the distance of the domain's "
+        f"farthest corner to the points, and the error is largest outside their hull in a share of "
+        f"{quoted('share of spread')}. Bound with the slope seen over the error, median: {quoted('A1')}.",
         "A2": f"Rank correlation of the mean error across all designs: {ranked('mean_error', 'all designs')}. Among "
         f"the designs that mean to cover: {ranked('mean_error', 'spread designs')}.",
         "A3": "Its bound falls as h_min grows at fixed slope and sup; the error itself does not follow: at 1/100 of "
@@ -349,9 +355,9 @@ def _words(
         "A4": f"Exponents in N along greedy sets: h_fill {exponents('fill distance', 'greedy')}; h_min "
         f"{exponents('separation', 'greedy')}; sup error {exponents('sup error', 'greedy')}; of iid sets "
         f"{exponents('sup error', 'iid')}.",
-        "A5": "In d = 1 the order of the designs by A5's worst case, end pieces included, is compared with that by "
-        f"h_fill under A1: {ranked('sup_error', 'spread designs')}.",
+        "A5": "In d = 1, what ranks the designs that mean to cover, A1's h_fill or A5's worst case, in which a piece "
+        f"beyond the last node weighs more than a gap of its length: {on_line}.",
         "A6": f"Pairs of designs where more h_min, in every seed, came with more sup error in every seed: {counts}. "
-        f"The worst: {pairs}. Control, sup error at 1/100 of the h_min and equal coverage, as a ratio: "
-        f"{quoted('sup error at 1/100')}.",
+        f"The worst of one network: {worst or 'none'}. A6's own pair, which h_fill orders: {own}. Control, sup error "
+        f"at 1/100 of the h_min and equal coverage, as a ratio: {quoted('sup error at 1/100')}.",
     }
