@@ -1,4 +1,4 @@
-"""X5: steps to a loss against h_min for three labellings and three architectures, and loss curves behind them."""
+"""X5: steps to a loss against h_min for three labellings and architectures, loss curves, and what decides the time."""
 
 from typing import Any
 
@@ -20,6 +20,9 @@ GROUPS = {
 }
 
 
+KNOWN_BOUND = {**style.BOUND, "linestyle": (0, (4, 1.5, 1, 1.5))}
+
+
 def _geometric_mean(values: np.ndarray) -> np.ndarray:
     return np.exp(np.mean(np.log(np.maximum(values, 1.0)), axis=0))
 
@@ -34,7 +37,9 @@ def draw_steps(ax: Axes, summary: dict[str, Any], architecture: str) -> Axes:
         chosen = np.ones(len(panel["steps"]), bool) if tolerated is None else np.array(panel["tolerated"]) == tolerated
         if not chosen.any():
             continue
-        for series in ("steps", "linearised", "floor"):
+        for series in ("steps", "linearised", "floor", "known_floor"):
+            if series not in panel:
+                continue
             values = np.array(panel[series], float)[chosen]
             arrived = np.all(np.isfinite(values), axis=0)  # the h that every seed reached, as for the slopes
             centre = _geometric_mean(values[:, arrived])
@@ -43,12 +48,12 @@ def draw_steps(ax: Axes, summary: dict[str, Any], architecture: str) -> Axes:
                 low, high = values[:, arrived].min(axis=0), values[:, arrived].max(axis=0)
                 ax.fill_between(h[arrived], low, high, color=look["color"], alpha=0.15, linewidth=0)
             elif series == "linearised":
-                ax.plot(h[arrived], centre, **style.control(index))
-            elif labelling == "gap":
-                ax.plot(h[arrived], centre, **style.BOUND)
+                ax.plot(h[arrived], centre, **style.control(index), clip_on=False)
+            else:
+                ax.plot(h[arrived], centre, **(style.BOUND if series == "floor" else KNOWN_BOUND))
     ax.set_ylim(1, None)
     style.log_axes(ax, x_ticks=summary["separations"])
-    ax.set_xlabel("separation h of the closest pair")
+    ax.set_xlabel("separation h")
     return ax
 
 
@@ -58,12 +63,12 @@ def draw_curves(ax: Axes, summary: dict[str, Any], labelling: str) -> Axes:
     for curve in summary["curves"]:
         if curve["labelling"] == labelling:
             shade = shades[summary["separations"].index(curve["h"])]
-            ax.plot(
-                np.array(curve["step"]) + 1, curve["loss"], color=str(shade), linewidth=1.1, label=f"h = {curve['h']:g}"
-            )
+            ends = curve["h"] in (summary["separations"][0], summary["separations"][-1])
+            label = f"h = {curve['h']:g}" if ends else None
+            ax.plot(np.array(curve["step"]) + 1, curve["loss"], color=str(shade), linewidth=1.1, label=label)
     ax.axhline(summary["target"], **style.GUIDE)
     style.log_axes(ax)
-    ax.set_xlabel("gradient descent step + 1")
+    ax.set_xlabel("step + 1")
     return ax
 
 
@@ -79,35 +84,69 @@ def _caption(summary: dict[str, Any]) -> str:
         f"over seeds, bands their range. Exponents in h with 95% bootstrap intervals. Label gap "
         f"{summary['gap']:g}: {told('network', 'gap')}; linearised at start: {told('linearised', 'gap')}. Lipschitz "
         f"labels: {told('network', 'smooth')}. Noise {summary['noise']:g}, on the pair more than the target tolerates: "
-        f"{told('network', 'noise not tolerated')}. The floor's G is measured along the run. (d)-(f): seed "
-        f"{summary['curves_seed']}, the one with the largest noise on the pair."
+        f"{told('network', 'noise not tolerated')}. R3's G is measured along the run; R6 is below one step "
+        f"where it is not drawn. (d), (e): seed {summary['curves_seed']}. (f): steps to several losses over those with "
+        f"Lipschitz labels at the smallest h; filled Lipschitz labels, open label gap{_told_collapse(summary)}."
     )
 
 
+def _told_collapse(summary: dict[str, Any]) -> str:
+    estimates = {estimate["label"]: estimate for estimate in summary["estimates"]}
+    names = {
+        "spread of log10 steps, Lipschitz labels, at equal eps, before the collapse": "; spread of log10 steps",
+        "spread of log10 steps, Lipschitz labels, at equal x, after it": "after the collapse",
+        "factor in steps to eps above the pair's loss, Lipschitz labels": "; median factor right of 1, Lipschitz",
+        "factor in steps to eps above the pair's loss, label gap": "label gap",
+        "factor in steps to eps below the pair's loss, label gap": "and left of 1",
+    }
+    parts = []
+    for label, name in names.items():
+        if found := estimates.get(label):
+            parts.append(f"{name} {found['value']:.2f} [{found['ci_low']:.2f}, {found['ci_high']:.2f}]")
+    return ", ".join(parts).replace(", ; ", "; ")
+
+
+def draw_collapse(ax: Axes, summary: dict[str, Any]) -> Axes:
+    """Factor in steps against eps over the pair's own loss: every architecture, h and eps, medians over seeds."""
+    for group in summary["collapse"]:
+        index = {"smooth": GROUPS["Lipschitz labels"][2], "gap": GROUPS["label gap"][2]}[group["labelling"]]
+        marker = style.MARKERS[list(ARCHITECTURES).index(group["architecture"])]
+        face = "white" if group["labelling"] == "gap" else style.COLOURS[index]
+        look = {**style.measured(index), "marker": marker, "markerfacecolor": face, "linestyle": "none"}
+        ax.plot(group["x"], group["factor"], **{**look, "markersize": 3.2, "markeredgewidth": 0.7})
+    style.log_axes(ax)
+    ax.axvline(1.0, **style.GUIDE)
+    ax.axhline(1.0, **style.GUIDE)
+    ax.set_xlabel(r"$\epsilon$ / pair's loss $d_0^2/4N$")
+    ax.set_ylabel("factor in steps")
+    return ax
+
+
 def draw(summary: dict[str, Any]) -> Figure:
-    """Upper row: steps against h, one panel an architecture.  Lower row: loss curves, one panel a labelling."""
+    """Upper row: steps against h, one panel an architecture.  Lower row: loss curves, and the collapse."""
     present = {panel["architecture"] for panel in summary["panels"]}
     shown = [name for name in ARCHITECTURES if name in present]
-    figure, axes = style.new_figure(2, 3, width=7.2, height=5.6)
-    for column in range(3):
-        ax = axes[0, column]
-        if column >= len(shown):
+    figure, axes = style.panels(6, height=1.85)
+    for ax, name, letter in zip(axes, ARCHITECTURES, "abc"):
+        if name not in shown:
             ax.set_axis_off()
             continue
-        draw_steps(ax, summary, shown[column])
-        style.panel_title(ax, "abc"[column], ARCHITECTURES[shown[column]])
-    axes[0, 0].set_ylabel(f"steps to loss {summary['target']:g}")
-    for column, labelling in enumerate(LABELLINGS):
-        ax = draw_curves(axes[1, column], summary, labelling)
-        style.panel_title(ax, "def"[column], f"{summary['curves_architecture']} MLP, {LABELLINGS[labelling]}")
-    axes[1, 0].set_ylabel("loss (squared label units)")
-    axes[1, 0].legend(loc="upper right")
+        style.panel_title(draw_steps(ax, summary, name), letter, ARCHITECTURES[name].replace("pre-norm ", ""))
+        ax.set_xticks(summary["separations"], [f"{h:g}".lstrip("0") for h in summary["separations"]])
+    axes[list(ARCHITECTURES).index(shown[0])].set_ylabel(f"steps to loss {summary['target']:g}")
+    kind = summary["curves_architecture"]
+    for ax, labelling, letter in zip(axes[3:], ("gap", "smooth"), "de"):
+        style.panel_title(draw_curves(ax, summary, labelling), letter, f"{kind}, {LABELLINGS[labelling]}")
+    axes[3].set_ylabel("loss (squared label units)")
+    axes[4].legend(loc="upper right", handlelength=1.2, labelspacing=0.2)
+    style.panel_title(draw_collapse(axes[5], summary), "f", "all networks, h and $\\epsilon$")
     samples = [(name, style.measured(index)) for name, (_, _, index) in GROUPS.items()]
     samples += [
         ("linearised at start (control)", {**style.control(0), "color": "0.3"}),
-        ("step floor R3, label gap (bound)", style.BOUND),
+        ("floor R3, label gap (bound)", style.BOUND),
+        ("floor R6, known before training", KNOWN_BOUND),
     ]
     handles = [Line2D([], [], **look, label=name) for name, look in samples]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
     style.caption(figure, _caption(summary), summary)
     return figure

@@ -3,9 +3,36 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from experiments.studies import convergence, kernel_spectrum, separation_law, slowdown
+from experiments.studies import (
+    approximation,
+    convergence,
+    greedy_designs,
+    kernel_spectrum,
+    propagation,
+    safe_step,
+    selection_dial,
+    separation_law,
+    slowdown,
+    tail_slope,
+    width_scaling,
+)
 from experiments.study import Study
 
 STUDIES: Mapping[str, Study] = MappingProxyType(
-    {module.STUDY.name: module.STUDY for module in (separation_law, kernel_spectrum, slowdown, convergence)}
+    {
+        module.STUDY.name: module.STUDY
+        for module in (
+            separation_law,
+            greedy_designs,
+            kernel_spectrum,
+            tail_slope,
+            slowdown,
+            selection_dial,
+            approximation,
+            convergence,
+            safe_step,
+            propagation,
+            width_scaling,
+        )
+    }
 )

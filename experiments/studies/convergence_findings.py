@@ -1,4 +1,4 @@
-"""What the convergence study's records say: the checks of G1, the kernel's drift, the frozen kernel's prediction."""
+"""What the convergence study's records say: checks of G1 and G7, the kernel's drift, the frozen kernel's prediction."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,9 +7,11 @@ import numpy as np
 
 from experiments.linearised import linearise, loss_after
 from experiments.records import Record
+from experiments.statistics import Estimate
+from experiments.studies.convergence_drift import drift_checks, drift_estimates
 from experiments.study import Findings
 from theory import descent_product, spectral_ceiling
-from theory.verdict import Check
+from theory.verdict import Check, Verdict, judge
 
 
 def _resolved(record: Record) -> np.ndarray:
@@ -84,8 +86,9 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
         checks += _checks(record, f"{kind} width {width} {labelling} seed {config['seed']}")
         if scalars["status"] == "diverged":
             continue
+        checks += drift_checks(record, f"{kind} width {width} {labelling} seed {config['seed']}")
         last = len(arrays["loss"]) - 1
-        keep = np.unique(np.round(np.expm1(np.linspace(0, np.log1p(last), 50))).astype(int))
+        keep = np.unique(np.round(np.expm1(np.linspace(0, np.log1p(last), 40))).astype(int))
         frozen, resolved = _frozen(record, keep), _resolved(record)
         runs.append(
             {
@@ -111,6 +114,7 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
                     "smallest": np.where(resolved, arrays["smallest"], np.nan)[keep].tolist(),
                     "rate": (arrays["gradient_square"] / (2 * arrays["loss"]))[keep].tolist(),
                     "drift": arrays["drift"][keep].tolist(),
+                    "norm": (arrays["parameter_norm"] / arrays["parameter_norm"][0])[keep].tolist(),
                 }
                 if config["seed"] == 0
                 else None,
@@ -125,7 +129,30 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
         "gap": preset.gap,
         "runs": runs,
     }
-    return Findings(summary, checks, [], {"G1": _words(runs, preset.num_points)})
+    estimates = drift_estimates(runs, preset.num_points)
+    words = {"G1": _words(runs, preset.num_points), "G7": _drift_words(checks, estimates)}
+    return Findings(summary, checks, [], words, estimates)
+
+
+def _drift_words(checks: Sequence[Check], estimates: Sequence[Estimate]) -> str:
+    """How long the drift's ceiling says something, and how far the frozen kernel is from the run."""
+    told = [
+        f"{each.label} {each.value:.3g} [{each.ci_low:.3g}, {each.ci_high:.3g}]"
+        for each in estimates
+        if each.label.endswith(("P >= N", "P < N (control)"))
+    ]
+    spoken: dict[str, int] = {}
+    for check in checks:
+        if (check.claim, check.inequality) == ("G7", "measured drift"):
+            steps, run = check.instance.split(" steps of ")
+            spoken.setdefault(run, 0)
+            if judge(check) is Verdict.HOLDS:
+                spoken[run] = max(spoken[run], int(steps))
+    ends = f"{np.median(list(spoken.values())):.0f} steps in the median run" if spoken else "no step"
+    return (
+        f"The ceiling by the drift's running sum stays below the residuals' own sizes for {ends}, then it is vacuous. "
+        f"Medians with 95% intervals: {'; '.join(told) or 'too few seeds'}."
+    )
 
 
 def _words(runs: Sequence[dict[str, Any]], num_points: int) -> str:

@@ -303,6 +303,7 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
         "num_points": preset.num_points,
         "h": preset.h,
         "depth": layers,
+        "small_branch": max((case.branch_constant or 0.0 for case in preset.cases), default=0.0),
         "rows": rows,
         "curves": curves,
     }

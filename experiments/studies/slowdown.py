@@ -6,7 +6,7 @@ Varied. h alone: pair collapse moves one point along a fixed line, everything el
 function, the noise, the initialisation, the step size) is the same at every h.
 Control. Each network's linearisation at theta_0 (its frozen kernel), run in closed form; and the Lipschitz labels.
 Falsified by. A label-gap time that does not grow as h falls; a Lipschitz time that does; any run faster than the step
-floor (R3) or shorter than the path floor (R2).
+floors (R3; R6, known before training) or shorter than the path floors (R2, R6).
 """
 
 from collections.abc import Iterator, Sequence
@@ -159,7 +159,7 @@ STUDY = Study(
     varied="h_min, by moving one point along a line",
     control="the same networks linearised at theta_0; Lipschitz labels",
     falsified_by="a label-gap time that does not grow, a Lipschitz time that does, a run below the R2 or R3 floor",
-    claims=("R1", "R2", "R3", "R4", "R5"),
+    claims=("R1", "R2", "R3", "R4", "R5", "R6"),
     schema=1,
     presets=PRESETS,
     plan=plan,

@@ -9,9 +9,11 @@ import numpy as np
 from experiments.linearised import Linearisation, linearise, loss_after, steps_to
 from experiments.records import Record
 from experiments.statistics import Slope, slopes_in_separation
+from experiments.studies import slowdown_collapse, slowdown_floor
+from experiments.studies.floor_checks import floor_checks, rounding_scales
 from experiments.study import Findings
-from theory import path_floor, slow_mode, spectral_ceiling, step_floor, tail_rate
-from theory.verdict import Check
+from theory import slow_mode, spectral_ceiling, step_floor, tail_rate
+from theory.verdict import Check, Verdict, judge, slack_log10
 
 _EXAMPLE_ARCHITECTURE = "residual"
 
@@ -46,34 +48,7 @@ def _network_checks(record: Record, where: str) -> Iterator[Check]:
             kernel_size=size,
             instance=f"{end} of {where}",
         )
-    scales: dict[str, Any] = {
-        "output_scale": 1.0 + float(np.max(np.abs(arrays["residual_start"]))),
-        "gradient_scale": max(float(np.sqrt(np.max(np.diagonal(arrays[f"gram_{end}"])))) for end in ("start", "end")),
-    }
-    shared: dict[str, Any] = {
-        "initial_gap": abs(run["gap_start"]),
-        "gradient_gap": run["gradient_gap"],
-        "final_loss": run["loss_end"],
-        "target_loss": config["target"],
-        "num_points": size,
-        "instance": where,
-    }
-    yield path_floor.check(path_length=run["path_length"], **shared, **scales)
-    yield path_floor.check_motion(
-        gap_motion=abs(run["gap_end"] - run["gap_start"]),
-        path_length=run["path_length"],
-        gradient_gap=run["gradient_gap"],
-        instance=where,
-        **scales,
-    )
-    yield step_floor.check(
-        num_steps=run["steps"],
-        initial_loss=run["loss_start"],
-        squared_gradient_sum=run["gradient_square_sum"],
-        step_size=eta,
-        **shared,
-        **scales,
-    )
+    yield from floor_checks(record, where)
     yield slow_mode.check_floor(run["loss_end"], run["gap_end"], num_points=size, instance=where)
     end = linearise(arrays["gram_end"], arrays["residual_end"], num_points=size)
     yield tail_rate.check(
@@ -87,7 +62,7 @@ def _network_checks(record: Record, where: str) -> Iterator[Check]:
         step_size=eta,
         num_points=size,
         instance=f"step after the last of {where}",
-        output_scale=scales["output_scale"],
+        output_scale=rounding_scales(record)["output_scale"],
     )
 
 
@@ -135,16 +110,19 @@ def _floor(record: Record) -> float:
 def find(preset: Any, records: Sequence[Record]) -> Findings:
     checks: list[Check] = []
     cells: dict[tuple[str, str], dict[tuple[float, int], dict[str, Any]]] = {}
-    for record in records:
+    known_floors = slowdown_floor.known_path_floors(records)
+    for record, known_floor in zip(records, known_floors, strict=True):
         config, run = record.config, record.scalars
         where = f"{config['architecture']['kind']} {config['labelling']} h={config['h']:g} seed {config['seed']}"
         control = _control(record)
         checks += [*_network_checks(record, where), *_control_checks(record, control, where)]
+        checks += slowdown_floor.checks(record, known_floor, where)
         cell = cells.setdefault((config["architecture"]["kind"], config["labelling"]), {})
         cell[config["h"], config["seed"]] = {
             "steps": run["steps"] if run["status"] == "reached" else None,
             "linearised": control.steps,
             "floor": _floor(record) if run["status"] == "reached" else None,
+            "known_floor": slowdown_floor.known_steps(record, known_floor) if run["status"] == "reached" else None,
             "separation": run["separation"],
             "label_gap": run["label_gap"],
             "status": run["status"],
@@ -153,7 +131,8 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
     slopes: list[Slope] = []
     for (kind, labelling), cell in cells.items():
         panel: dict[str, Any] = {"architecture": kind, "labelling": labelling}
-        for name in ("steps", "linearised", "floor", "separation"):
+        floors = ("floor", "known_floor") if labelling == "gap" else ()  # the labelling whose floors are drawn
+        for name in ("steps", "linearised", "separation", *floors):
             panel[name] = [[cell[h, seed][name] for h in preset.separations] for seed in range(preset.seeds)]
         smallest = min(preset.separations)
         tolerance = 2 * math.sqrt(preset.num_points * preset.target)
@@ -163,6 +142,8 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
         panels.append(panel)
         slopes += _slopes(panel)
     example = _example_seed(panels)
+    collapsed = slowdown_collapse.collapse(records)
+    estimates = slowdown_collapse.estimates(collapsed)
     # A claim's first slope is its headline: one for which an exponent is claimed.
     slopes.sort(key=lambda slope: slope.expected is None)
     return Findings(
@@ -176,13 +157,15 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
             "noise": preset.noise,
             "lipschitz": preset.lipschitz,
             "panels": panels,
+            "collapse": slowdown_collapse.drawn(collapsed),
             "curves": _curves(records, example),
             "curves_seed": example,
             "curves_architecture": _EXAMPLE_ARCHITECTURE,
         },
         checks=checks,
         slopes=slopes,
-        words=_words(slopes),
+        words=_words(slopes) | {"R6": _known_floor_words(checks)},
+        estimates=estimates,
     )
 
 
@@ -241,6 +224,19 @@ def _curves(records: Sequence[Record], seed: int) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _known_floor_words(checks: Sequence[Check]) -> str:
+    """How often R6 says nothing, and why; how far below the run it lies where it speaks."""
+    own = [check for check in checks if check.claim == "R6"]
+    parts = []
+    for name, reason in (("path floor", "no gap has to go"), ("step floor", "the floor is below one step")):
+        verdicts = [(judge(check), slack_log10(check)) for check in own if check.inequality == name]
+        slacks = [slack for _, slack in verdicts if slack is not None]
+        vacuous = sum(verdict is Verdict.VACUOUS for verdict, _ in verdicts)
+        where = f", else a factor 10^{np.median(slacks):.1f} below the run in the median" if slacks else ""
+        parts.append(f"{name} vacuous in {vacuous} of {len(verdicts)} runs, where {reason}{where}")
+    return f"With constants known before training: {'; '.join(parts)}."
 
 
 def _words(slopes: Sequence[Slope]) -> dict[str, str]:
