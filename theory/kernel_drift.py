@@ -8,7 +8,7 @@ q = |I - eta K_0 / N| = max_k |1 - eta lambda_k / N| and delta_s = |Kbar_s - K_0
   uniform drift   |r_T - rlin_T| <= ((q + eta delta / N)^T - q^T) |r_0|   if delta_s <= delta for all s < T.
 q <= 1 for eta <= 2 N / lambda_max(K_0). No drift, no error: the prediction is exact for models linear in theta, and a
 measured failure of it is a measured drift. What is measured on networks: delta_s / |K_0| is of order 1, the prediction
-of the loss fails by orders of magnitude, and the descent product (G1), which uses K_s, holds.
+of the loss can fail by orders of magnitude, and the descent product (G1), which uses K_s, holds.
 Hypotheses. H1 f is absolutely continuous along the segments and obeys the chain rule (as in R2). H2 plain gradient
   descent on L = (1/2N)|r|^2 with one step size.
 Source. Discrete Duhamel (variation of constants) formula about the frozen kernel of Jacot, Gabriel and Hongler 2018.
