@@ -128,7 +128,7 @@ def log_axes(ax: Axes, *, x_ticks: list[float] | None = None) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
     low, high = ax.get_ylim()
-    ax.set_ylim(10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high)))
+    ax.set_ylim(10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high)))
     ax.yaxis.set_minor_formatter(NullFormatter())
     if x_ticks:
         ax.set_xticks(x_ticks, [f"{tick:g}" for tick in x_ticks])
