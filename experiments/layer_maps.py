@@ -14,8 +14,6 @@ from jaxtyping import Array, Float, PyTree
 
 from experiments.blocks import Activation, Block, Chain, Linear, Residual
 
-_EPS = float(np.finfo(np.float64).eps)
-
 
 class LayerMaps(NamedTuple):
     """embed: the map into feature space.  layers: maps of it into itself, a residual layer without its skip.
@@ -162,12 +160,16 @@ class Chained(NamedTuple):
 
 
 def chained(layers: Float[np.ndarray, "layers runs N f f"]) -> Chained:
-    """J_l ... J_1 for every depth l. A product A B of n x n matrices errs by at most 2 n eps |A| |B|."""
-    size = layers.shape[-1]
-    products, errors = [np.broadcast_to(np.eye(size), layers.shape[1:]).copy()], [np.zeros(layers.shape[1:-2])]
+    """J_l ... J_1 for every depth l. A product A B of n x n matrices errs by at most 2 n eps |A| |B|.
+
+    eps: of the precision that the layers came in, and in which they are multiplied.
+    """
+    size, eps = layers.shape[-1], float(np.finfo(layers.dtype).eps)
+    identity = np.broadcast_to(np.eye(size, dtype=layers.dtype), layers.shape[1:])
+    products, errors = [identity.copy()], [np.zeros(layers.shape[1:-2])]
     for layer in layers:
         norm = np.linalg.norm(layer, 2, axis=(-2, -1))
-        errors.append(norm * errors[-1] + 2 * size * _EPS * norm * np.linalg.norm(products[-1], 2, axis=(-2, -1)))
+        errors.append(norm * errors[-1] + 2 * size * eps * norm * np.linalg.norm(products[-1], 2, axis=(-2, -1)))
         products.append(layer @ products[-1])
     return Chained(np.stack(products), np.stack(errors))
 

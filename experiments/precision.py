@@ -12,12 +12,13 @@ read from both kinds of records by the same float64 code.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from experiments.provenance import provenance
+from experiments.provenance import provenance, provenance_of
 from experiments.records import Record, RecordStore, record_key
 from experiments.reproduce import Event, run_study
 from experiments.statistics import Slope
@@ -128,9 +129,10 @@ def by_separation(singles: Sequence[Record], doubles: Sequence[Record]) -> list[
     """Median deviation of each quantity at each separation, where the records sweep h.
 
     A record knows its `separation` as a number, and then its other numbers belong to it, or as an array over the
-    sweep, and then so do its arrays of the same length.
+    sweep, and then so do its arrays of the same length. Clusters of another cluster_size, which lose digits at another
+    rate, are another sweep; None where the runs know no cluster.
     """
-    cells: dict[str, dict[float, list[float]]] = {}
+    cells: dict[tuple[str, int | None], dict[float, list[float]]] = {}
     for single, double in _paired(singles, doubles):
         measured = _quantities(double)
         if "separation" not in measured:
@@ -142,17 +144,19 @@ def by_separation(singles: Sequence[Record], doubles: Sequence[Record]) -> list[
                 continue
             for k, place in enumerate(np.atleast_1d(h)):
                 deviation = relative_deviation(np.atleast_1d(single[name])[k], np.atleast_1d(value)[k])
-                cells.setdefault(name, {}).setdefault(float(f"{place:.3g}"), []).extend(deviation.tolist())
+                sweep = cells.setdefault((name, double.config.get("cluster_size")), {})
+                sweep.setdefault(float(f"{place:.3g}"), []).extend(deviation.tolist())
     return [
         {
             "study": doubles[0].study,
             "quantity": name,
+            "cluster_size": cluster_size,
             "separation": sorted(places),
             "deviation": [
                 float(np.quantile(places[h], 0.5, method="higher")) if places[h] else None for h in sorted(places)
             ],
         }
-        for name, places in cells.items()
+        for (name, cluster_size), places in cells.items()
         if 1 < len(places) <= _MOST_SEPARATIONS
     ]
 
@@ -197,7 +201,9 @@ def measure_single(
     """
     try:
         with jax.enable_x64(False):
-            run_study(replace(study, find=_nothing), preset, store, fresh=fresh, report=report)
+            # The code is what the progress lines name a study by.
+            named = replace(study, find=_nothing, code=f"{study.code} float32")
+            run_study(named, preset, store, fresh=fresh, report=report)
         failure = None
     except _FAILURES as error:
         failure = _sentence(error)
@@ -235,19 +241,52 @@ def compare(study: Study, single: SingleRuns, doubles: Sequence[Record], slopes:
     }
 
 
-def summary(preset: str, studies: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All that the figure draws and the table prints: the studies' comparisons, and how many of each outcome."""
+class Compared(NamedTuple):
+    """studies: one comparison a study.  records: all that they rest on, of both precisions."""
+
+    studies: list[dict[str, Any]]
+    records: list[Record]
+
+
+def compare_all(
+    studies: Sequence[Study], preset: str, out: Path, *, fresh: bool = False, report: Callable[[Event], None]
+) -> Compared:
+    """Each study's preset in both precisions: records of float64 in out/records, of float32 in out/float32/records."""
+    double_store, single_store = (RecordStore(folder / "records") for folder in (out, out / "float32"))
+    compared = Compared([], [])
+    for study in studies:
+        doubles: list[Record] = []
+
+        def find(settings: Any, records: Sequence[Record], study: Study = study, kept: list = doubles) -> Findings:
+            kept.extend(records)
+            return study.find(settings, records)
+
+        findings, _ = run_study(replace(study, find=find), preset, double_store, fresh=fresh, report=report)
+        single = measure_single(study, preset, single_store, fresh=fresh, report=report)
+        compared.studies.append(compare(study, single, doubles, findings.slopes))
+        compared.records.extend([*doubles, *single.records])
+    return compared
+
+
+def summary(preset: str, compared: Compared, *, only: Sequence[str] = ()) -> dict[str, Any]:
+    """All that the figure draws and the table prints: the studies' comparisons, and how many of each outcome.
+
+    only: the names of studies that were asked for, none when all were.
+    """
+    studies = compared.studies
+    named = f" --only {' '.join(only)}" if only else ""
     rows = [row for study in studies for row in study["quantities"]]
     slopes = [slope for study in studies for slope in study["slopes"]]
     return {
         "preset": preset,
-        "command": f"uniformity reproduce --preset {preset} --dtype float32",
+        "command": f"uniformity reproduce --preset {preset} --dtype float32{named}",
         "made_by": provenance(),
+        "records_made_by": provenance_of(compared.records)._asdict(),
         "resolved_below": RESOLVED,
         "lost_above": LOST,
         "counts": {kind.value: sum(row["resolution"] == kind for row in rows) for kind in Resolution},
         "slopes": len(slopes),
         "slopes_apart": sum(slope["apart"] for slope in slopes),
         "slopes_lost": sum(slope["single"] is None for slope in slopes),
-        "studies": list(studies),
+        "studies": studies,
     }

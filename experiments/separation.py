@@ -9,13 +9,13 @@ Metric. Euclidean; with `period`, every coordinate difference is wrapped to [-pe
 Rounding. A distance is `math.hypot` of the wrapped differences: within 2 ulp of the true distance of the float64 points
   in the Euclidean metric, plus sqrt(D) eps period on the torus (D coordinates).
 Source. Classic: closest pair by nearest-neighbour search. A sweep along the first coordinate, a k-d tree, or blocks
-  of all distances screens the pairs up to rounding; `distance` measures the candidates again: the answer does not
-  depend on the screen.
+  of all distances screens the pairs up to rounding; candidates are measured again, as `distance` does: the answer does
+  not depend on the screen.
 """
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ _LARGEST = 1e150  # above, squares overflow
 _TREE_POINTS, _TREE_COORDINATES = 256, 12  # a k-d tree pays above so many points, up to so many coordinates
 _SWEEP_PAIRS = 64  # pairs a point that the sweep may look at before it leaves the cloud to the tree
 _BLOCK_ENTRIES = 1 << 19  # distances screened at once: 4 MiB
+_CHUNK = 1 << 10  # candidates measured at once; a grid has as many as points, and a simplex n^2/2
 
 
 class Separation(NamedTuple):
@@ -49,9 +50,12 @@ def separation(points: Float[np.ndarray, "n ..."], *, period: float | None = Non
     if duplicate is not None:
         return Separation(0.0, duplicate)
     candidates = _tree_candidates if _tree_pays(flat) else _block_candidates
-    nearest = min(
-        (distance(flat[i], flat[j], period=period), int(i), int(j)) for i, j in candidates(flat, period=period)
-    )
+    pairs, closest = iter(candidates(flat, period=period)), []
+    while chunk := list(islice(pairs, _CHUNK)):
+        first, second = np.transpose(chunk)
+        differences = _wrap(flat[first] - flat[second], period).tolist()
+        closest.append(min(zip((math.hypot(*row) for row in differences), first.tolist(), second.tolist())))
+    nearest = min(closest)
     return Separation(nearest[0], nearest[1:])
 
 

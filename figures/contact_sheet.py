@@ -16,7 +16,11 @@ from figures.document_markdown import escaped
 from figures.draw import FIGURES, committed_summary, draw_committed
 
 ROOT = Path(__file__).parent.parent
-OVERVIEWS = {"ledger": "The ledger at a glance", "claims_graph": "Which statement rests on which"}
+OVERVIEWS = {
+    "precision": "What float32 loses",
+    "ledger": "The ledger at a glance",
+    "claims_graph": "Which statement rests on which",
+}
 HEADING = "## Gallery\n"
 
 COLUMNS, CELL, GAP, TITLE = 3, 2.6, 0.15, 0.42  # inches of a thumbnail's width, the space around it, its title

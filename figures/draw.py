@@ -15,6 +15,7 @@ from figures import (
     greedy_designs,
     kernel_spectrum,
     ledger,
+    precision,
     propagation,
     safe_step,
     selection_dial,
@@ -76,8 +77,9 @@ def draw_graph() -> Figure:
     return claims_graph.draw(tuple(CLAIMS.values()))
 
 
-FIGURES = (*DRAWERS, "ledger", "claims_graph")
-"""Every figure: one a study, the ledger, the graph of the claims."""
+FIGURES = (*DRAWERS, "precision", "ledger", "claims_graph")
+"""Every figure: one a study, the comparison of precisions, the ledger, the graph of the claims."""
+_BESIDE = MappingProxyType({"precision": precision.draw, "ledger": draw_ledger})
 
 
 def committed_figure(name: str) -> Figure:
@@ -88,8 +90,8 @@ def committed_figure(name: str) -> Figure:
 
 
 def figure_of(name: str, summary: dict[str, Any]) -> Figure:
-    """A study's figure from its summary, or the ledger's. Raises ValueError for what is not such a summary."""
-    drawer = draw_ledger if name == "ledger" else DRAWERS[name]
+    """A study's figure from its summary, or another of FIGURES. Raises ValueError for what is not such a summary."""
+    drawer = {**DRAWERS, **_BESIDE}[name]
     try:
         return drawer(summary)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:

@@ -41,8 +41,13 @@ def draw_quantities(ax: Axes, summary: dict[str, Any]) -> Axes:
 
 
 def draw_sweep(ax: Axes, summary: dict[str, Any], study: str = "kernel_spectrum") -> Axes:
-    """Median deviation of a kernel's ends and of the gradient gap against the separation."""
-    sweeps = [sweep for part in summary["studies"] for sweep in part["by_separation"] if sweep["study"] == study]
+    """Median deviation of a kernel's ends and of the gradient gap against the separation, for pairs."""
+    sweeps = [
+        sweep
+        for part in summary["studies"]
+        for sweep in part["by_separation"]
+        if sweep["study"] == study and sweep["cluster_size"] == 2
+    ]
     ax.set_ylim(FLOOR, CEILING)
     for index, (quantity, name) in enumerate(SWEPT.items()):
         for sweep in sweeps:

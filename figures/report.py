@@ -64,9 +64,8 @@ def report_blocks(folder: Path | None = None) -> tuple[Block, ...]:
     except (KeyError, TypeError) as error:
         raise ValueError("ledger.json must list the studies that it counts, but it did not") from error
     summaries = {name: _summary(name, folder, book) for name in studied}
-    # A figure that compares studies has no study of its own.
-    beside = [name for name in DRAWERS if name not in STUDIES and _path(name, folder).exists()]
-    summaries |= {name: read_summary(_path(name, folder)) for name in beside}
+    # Another command makes it: a folder of one's own may lack it.
+    compared = read_summary(_path("precision", folder)) if _path("precision", folder).exists() else None
     ledger, graph = _picture("ledger", "The ledger, a row a claim", figure_of("ledger", book)), draw_graph()
     try:
         return (
@@ -75,6 +74,7 @@ def report_blocks(folder: Path | None = None) -> tuple[Block, ...]:
             _verdicts(book, hunts),
             Heading(2, "Figures", "figures"),
             *(block for name, summary in summaries.items() for block in _study(name, summary)),
+            *(_precision(compared) if compared else ()),
             Heading(2, "Claims", "claims"),
             Text("Each claim with its hypotheses, its standing, and what the studies and the hunt found."),
             _picture("claims_graph", "Which statement rests on which", graph),
@@ -202,6 +202,40 @@ def _study(name: str, summary: Mapping[str, Any]) -> list[Block]:
     return blocks
 
 
+def _precision(summary: Mapping[str, Any]) -> list[Block]:
+    """What float32 loses: the figure, every quantity that it does not resolve, every exponent that it moves."""
+    lost = tuple(
+        (
+            f"{study['code']} {study['study']}",
+            row["quantity"],
+            row["resolution"],
+            *("not finite" if row[name] is None else f"{row[name]:.2g}" for name in ("median", "high")),
+        )
+        for study in summary["studies"]
+        for row in study["quantities"]
+        if row["resolution"] != "resolved"
+    )
+    moved = tuple(
+        (study["code"], slope["claim"], slope["label"], _number(slope["double"]), _number(slope["single"]))
+        for study in summary["studies"]
+        for slope in study["slopes"]
+        if slope["apart"]
+    )
+    header = ("Study", "Quantity", "In float32", "Deviation: median", "95% quantile")
+    blocks: list[Block] = [
+        Heading(3, "What float32 loses", "precision"),
+        _picture("precision", "float32 beside float64", figure_of("precision", dict(summary))),
+        Code(f"uv run {summary['command']}"),
+        Facts(_provenance(summary)),
+    ]
+    if lost:
+        blocks += _table("Quantities that float32 does not resolve", "precision-lost", Table(header, lost))
+    if moved:
+        header = ("Study", "Claim", "Exponent of", "In float64", "In float32")
+        blocks += _table("Exponents whose intervals do not meet", "precision-moved", Table(header, moved))
+    return blocks
+
+
 def _provenance(summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     made = summary["records_made_by"]
 
@@ -210,7 +244,7 @@ def _provenance(summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
     return (
         ("Preset", summary["preset"]),
-        ("Seeds", str(summary["seeds"])),
+        *((("Seeds", str(summary["seeds"])),) if "seeds" in summary else ()),
         ("Records", f"{made['records']:,}, measured in {made['seconds']:,.0f} s"),
         ("Commits", counted("commits")),
         ("Versions", counted("versions")),

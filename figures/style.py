@@ -92,7 +92,7 @@ def applied(paper: str = "one-column") -> Iterator[None]:
         _PAPER.reset(token)
 
 
-def new_figure(rows: int, columns: int, *, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
+def _new_figure(rows: int, columns: int, *, width: float, height: float, **options: Any) -> tuple[Figure, Any]:
     """An empty figure in inches with its grid of axes; without pyplot, so nothing is kept between figures."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -113,7 +113,7 @@ def panels(
     if width < paper.full:
         columns = 1
     rows = math.ceil(count / columns)
-    figure, axes = new_figure(rows, columns, width=width, height=height * rows + _LEGEND_HEIGHT, **options)
+    figure, axes = _new_figure(rows, columns, width=width, height=height * rows + _LEGEND_HEIGHT, **options)
     for spare in axes.flat[count:]:
         spare.set_axis_off()
     return figure, list(axes.flat[:count])

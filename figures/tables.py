@@ -35,13 +35,13 @@ def verdict_table(book: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for entry in book["claims"]:
-        anchor = f"{entry['id']} {entry['title']}".lower().replace(" ", "-")
         for row in entry["inequalities"]:
             slack = row["slack_log10"]
             factor = f"x {10 ** slack['median']:.2g}" if slack else "no ratio"
             counts = " | ".join(str(row[name]) for name in ("holds", "violated", "vacuous", "not_applicable"))
-            claim = f"[{entry['id']} {entry['title']}](paper_notes.md#{anchor})"
-            lines.append(f"| {claim} | {row['name']} | {counts} | {factor} | {entry['constants']} |")
+            lines.append(
+                f"| {entry['id']} {_link(entry)} | {row['name']} | {counts} | {factor} | {entry['constants']} |"
+            )
     return "\n".join(lines)
 
 

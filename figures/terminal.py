@@ -91,6 +91,49 @@ def print_ledger(book: dict[str, Any], out: Path) -> None:
     console.print(f"Written: {out / 'ledger.json'}, {out / 'figures'}, {out / 'summaries'}, {out / 'records'}")
 
 
+def _fitted(exponent: float | None) -> str:
+    return "no fit" if exponent is None else f"{exponent:+.2f}"
+
+
+def print_precision(book: dict[str, Any], out: Path) -> None:
+    """What float32 loses: a row a study, then the names of what is not resolved, and of the exponents that move."""
+    console = Console(highlight=False)
+    title = f"float32 beside float64, preset {book['preset']}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("study", no_wrap=True)
+    for column in ("runs", *book["counts"], "exponents", "apart", "no fit"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for study in book["studies"]:
+        found = [row["resolution"] for row in study["quantities"]]
+        lost = sum(slope["single"] is None for slope in study["slopes"])
+        numbers = [
+            f"{study['measured']}/{study['runs']}",
+            *(found.count(kind) for kind in book["counts"]),
+            len(study["slopes"]),
+            sum(slope["apart"] for slope in study["slopes"]) - lost,
+            lost,
+        ]
+        table.add_row(study["code"], *map(str, numbers))
+    console.print(table)
+    for study in book["studies"]:
+        for kind in ("unresolved", "degraded"):
+            names = [row["quantity"] for row in study["quantities"] if row["resolution"] == kind]
+            if names:
+                console.print(f"[bold]{study['code']}[/bold] {kind}: {', '.join(names)}", soft_wrap=True)
+        moved = [
+            f"{slope['label']} {_fitted(slope['double'])} to {_fitted(slope['single'])}"
+            for slope in study["slopes"]
+            if slope["apart"]
+        ]
+        if moved:
+            console.print(f"[bold]{study['code']}[/bold] exponents: {escape('; '.join(moved))}", soft_wrap=True)
+        if study["failure"]:
+            console.print(f"[bold red]{study['code']} failed[/bold red] {escape(study['failure'])}", soft_wrap=True)
+    console.print(
+        f"No claim is judged in float32, so no ledger is written. Written: {out / 'summaries/precision.json'}"
+    )
+
+
 def print_claims(rows: list[dict[str, Any]]) -> None:
     """Every claim, a paragraph each."""
     console = Console(highlight=False)

@@ -19,6 +19,7 @@ import numpy as np
 
 from experiments.architecture import EPS, ArchitectureConfig, parameter_count
 from experiments.blocks import Params
+from experiments.ensemble import drawn
 from experiments.hunts.nondegeneracy import certain_sign_changes
 from experiments.layer_maps import (
     LayerMaps,
@@ -37,8 +38,6 @@ from experiments.points import construct
 from experiments.studies.networks import domain_of
 from experiments.studies.propagation_findings import COMPOSED, find
 from experiments.study import Measured, Study
-
-_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -176,8 +175,7 @@ def measure(runs: Sequence[PropagationRun]) -> Iterator[tuple[PropagationRun, Me
     ]
     x = np.stack([each.points for each in points])
     # One compiled draw, then numpy: dispatched one by one, these operations would cost more than the networks.
-    draw = jax.jit(jax.vmap(lambda seed: model.init(jax.random.key(seed))))
-    params = jax.tree.map(np.asarray, draw(np.array([run.seed for run in runs])))
+    params = jax.tree.map(np.asarray, drawn(model, np.array([run.seed for run in runs])))
     columns = _columns(layer_maps(model), params, x, runs)
     for index, run in enumerate(runs):
         # N3's matrices are large: they are kept for some runs only.
@@ -203,7 +201,7 @@ def _columns(maps: LayerMaps, params: Params, x: np.ndarray, runs: Sequence[Prop
     embed_params, layer_params, tail_params = cut_parameters(maps, params)
     start = look(maps.embed, embed_params, x)
     features, by_params, branches, constants = [np.asarray(start.value)], [np.asarray(start.by_params)], [], []
-    skipped = np.array([run.skip for run in runs], float)
+    skipped = np.array([run.skip for run in runs], features[0].dtype)
     branch_constant = runs[0].branch_constant
     for place, layer in enumerate(maps.layers):
         if runs[0].profile:
@@ -218,7 +216,7 @@ def _columns(maps: LayerMaps, params: Params, x: np.ndarray, runs: Sequence[Prop
         branches.append(np.asarray(branch.by_input))
         by_params.append(np.asarray(branch.by_params))
     layers = np.stack(branches)
-    layers = layers + skipped[:, None, None, None] * np.eye(layers.shape[-1])
+    layers = layers + skipped[:, None, None, None] * np.eye(layers.shape[-1], dtype=layers.dtype)
     tails = [look(maps.tail, tail_params, each) for each in features]
     flat = np.stack([each.reshape(*each.shape[:2], -1) for each in features], axis=1)
     columns = {"features": flat} | ({"constants": np.stack(constants, axis=1)} if constants else {})
@@ -256,7 +254,8 @@ def _singular_values(layers: np.ndarray) -> dict[str, np.ndarray]:
         values = np.linalg.svd(matrices, compute_uv=False)
         found[f"{name}_smallest"] = np.moveaxis(values[..., -1], 0, 1)
         found[f"{name}_largest"] = np.moveaxis(values[..., 0], 0, 1)
-        found[f"{name}_error"] = np.moveaxis(16 * size * _EPS * values[..., 0] + error, 0, 1)
+        eps = float(np.finfo(values.dtype).eps)
+        found[f"{name}_error"] = np.moveaxis(16 * size * eps * values[..., 0] + error, 0, 1)
     return found
 
 
@@ -269,7 +268,7 @@ def _kernels(layers: np.ndarray, by_params: list[np.ndarray], tails: Sequence[Lo
         triangle = np.linalg.qr(np.concatenate([rows, own], axis=-1).swapaxes(1, 2), mode="r")
         singular = np.linalg.svd(triangle, compute_uv=False)
         smallest, largest = singular[:, -1], singular[:, 0]
-        delta = 16 * singular.shape[1] * _EPS * largest
+        delta = 16 * singular.shape[1] * float(np.finfo(singular.dtype).eps) * largest
         ends.append((smallest**2, 2 * smallest * delta + delta**2, largest**2))
     names = ("kernel_smallest", "kernel_error", "kernel_largest")
     return {name: np.stack(column, axis=1) for name, column in zip(names, zip(*ends))}

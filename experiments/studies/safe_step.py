@@ -23,6 +23,7 @@ from experiments.architecture import ArchitectureConfig
 from experiments.blocks import Chain, Linear, Scalar
 from experiments.curvature import hessian_norm
 from experiments.descent import Problem, Trace, advance, join, loss, member, start
+from experiments.ensemble import drawn
 from experiments.labels import lipschitz_target
 from experiments.largest_step import CRITERIA, largest_steps
 from experiments.points import construct
@@ -142,10 +143,9 @@ def data(run: SafeStepRun) -> tuple[np.ndarray, np.ndarray]:
 
 @partial(jax.jit, static_argnames="model")
 @partial(jax.vmap, in_axes=(None, 0, 0, 0))
-def _start(model: Chain, seed: jax.Array, x: jax.Array, y: jax.Array) -> tuple[PyTree, PyTree, jax.Array, jax.Array]:
-    """theta_0, the radii of its arrays, L_0 and |theta_0|."""
-    params = model.init(jax.random.key(seed))
-    return params, parameter_radii(model, params), loss(model, params, x, y), optax.tree.norm(params)
+def _start(model: Chain, params: PyTree, x: jax.Array, y: jax.Array) -> tuple[PyTree, jax.Array, jax.Array]:
+    """The radii of theta_0's arrays, L_0 and |theta_0|."""
+    return parameter_radii(model, params), loss(model, params, x, y), optax.tree.norm(params)
 
 
 @partial(jax.jit, static_argnames="model")
@@ -223,8 +223,8 @@ def measure(runs: Sequence[SafeStepRun]) -> Iterator[tuple[SafeStepRun, Measured
     """All runs of one network, each at the five step sizes of COURSES."""
     model, steps = model_of(runs[0]), runs[0].steps
     x, y = (np.stack(columns) for columns in zip(*map(data, runs)))
-    seeds = np.array([run.seed for run in runs])
-    params, radii, losses, norms = jax.device_get(_start(model, seeds, x, y))
+    params = jax.device_get(drawn(model, np.array([run.seed for run in runs])))
+    radii, losses, norms = jax.device_get(_start(model, params, x, y))
     known = known_before(model, radii, x, y, losses=losses, norms=norms, horizons=runs[0].horizons, steps=steps)
     first = np.array([_hessian(model, member(params, k), x[k], y[k]) for k in range(len(runs))])
     found = largest_steps(model, params, x, y, reference=2.0 / first, steps=steps)

@@ -11,7 +11,6 @@ width of the plain network; a control that saturates.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -20,6 +19,7 @@ from jaxtyping import PyTree
 
 from experiments.architecture import ArchitectureConfig
 from experiments.blocks import Chain
+from experiments.ensemble import drawn
 from experiments.kernel import empirical_ntk
 from experiments.largest_step import CRITERIA, largest_steps
 from experiments.records import Record
@@ -151,20 +151,16 @@ def with_unit_variance(model: Chain, params: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf, law: leaf / law.std if law.std else leaf, params, model.laws())
 
 
-@partial(jax.jit, static_argnames=("model", "unit_variance"))
-@partial(jax.vmap, in_axes=(None, 0, 0, None))
-def _start(model: Chain, seed: jax.Array, x: jax.Array, unit_variance: bool) -> tuple[PyTree, jax.Array]:
-    """The parameters and the kernel before training."""
-    params = model.init(jax.random.key(seed))
-    params = with_unit_variance(model, params) if unit_variance else params
-    return params, empirical_ntk(model, params, x)
+_kernels = jax.jit(jax.vmap(empirical_ntk, in_axes=(None, 0, 0)), static_argnums=0)
 
 
 def measure(runs: Sequence[WidthRun]) -> Iterator[tuple[WidthRun, Measured]]:
     """The kernels and the largest stable step sizes of all runs of one shape."""
     model, size = runs[0].architecture.build(runs[0].point_shape), runs[0].num_points
     x, y = (np.stack(columns) for columns in zip(*map(data, runs)))
-    params, kernels = _start(model, np.array([run.seed for run in runs]), x, runs[0].unit_variance)
+    params = drawn(model, np.array([run.seed for run in runs]))
+    params = with_unit_variance(model, params) if runs[0].unit_variance else params
+    kernels = _kernels(model, params, x)
     top = np.linalg.eigvalsh(np.asarray(kernels))[:, -1] / size
     found = largest_steps(model, params, x, y, reference=2.0 / top, steps=runs[0].steps)
     for index, run in enumerate(runs):

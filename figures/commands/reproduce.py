@@ -13,10 +13,14 @@ def reproduce(
     only: Names = (),
     out: Path = Path("out"),
     fresh: bool = False,
+    dtype: Literal["float64", "float32"] = "float64",
     style: Style = "one-column",
     json: bool = False,
 ) -> int:
     """Train, measure, draw every figure and print the ledger.
+
+    With --dtype float32 every run is measured in float64 and in float32, and what single precision loses is printed and
+    drawn instead; no claim is judged, so no ledger is written.
 
     Parameters
     ----------
@@ -28,12 +32,16 @@ def reproduce(
         Folder for ledger.json, records/, summaries/ and figures/.
     fresh
         Measure every run anew instead of reusing records.
+    dtype
+        Arithmetic: float64, or float32 compared with it.
     style
         Paper whose widths and fonts the figures have.
     json
-        Print the ledger as JSON on stdout; progress goes to stderr.
+        Print the ledger, or the comparison, as JSON on stdout; progress goes to stderr.
     """
     use_all_cores()
+    if dtype == "float32":
+        return _compare_precisions(preset, only, out, fresh=fresh, style=style, json=json)
     from experiments.ledger import ledger
     from experiments.provenance import provenance
     from experiments.records import RecordStore, write_atomically
@@ -70,6 +78,29 @@ def reproduce(
         print(json_format.dumps(book))
     else:
         print_ledger(book, out)
+    return 0
+
+
+def _compare_precisions(preset: str, only: Names, out: Path, *, fresh: bool, style: Style, json: bool) -> int:
+    """Every run in float64 and in float32: summaries/precision.json, its figure, its table."""
+    from experiments import precision
+    from experiments.records import write_atomically
+    from experiments.reproduce import dump
+    from experiments.studies import STUDIES
+    from figures.draw import draw_figure
+    from figures.terminal import Reporter, print_precision
+
+    studies = chosen("--only", only, STUDIES)
+    with Reporter(to_stderr=json) as reporter:
+        compared = precision.compare_all(studies, preset, out, fresh=fresh, report=reporter)
+    content = dump(precision.summary(preset, compared, only=[study.name for study in studies] if only else ()))
+    write_atomically(out / "summaries" / "precision.json", content)
+    book = json_format.loads(content)
+    draw_figure("precision", book, out / "figures", paper=style)
+    if json:
+        print(content.decode(), end="")
+    else:
+        print_precision(book, out)
     return 0
 
 

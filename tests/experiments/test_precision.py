@@ -12,6 +12,7 @@ from study_runs import measured
 from experiments import precision
 from experiments.architecture import plain_mlp
 from experiments.curvature import hessian_norm
+from experiments.ensemble import drawn
 from experiments.kernel import empirical_ntk
 from experiments.precision import Resolution, by_separation, compared_slopes, deviations, relative_deviation
 from experiments.records import Record, RecordStore
@@ -132,7 +133,15 @@ def test_the_sweep_shows_where_the_digits_go(compared):
     ]
     off = [record._replace(arrays=record.arrays | {"value": np.array([1.0, 1.0])}) for record in arrays]
     (sweep,) = by_separation(off, arrays)
-    assert sweep["separation"] == [0.1, 0.2] and sweep["deviation"] == [0.0, 0.5]
+    assert sweep["separation"] == [0.1, 0.2] and sweep["deviation"] == [0.0, 0.5] and sweep["cluster_size"] is None
+    off, arrays = (
+        [record._replace(config=record.config | {"cluster_size": 2 + k}) for k, record in enumerate(records)]
+        for records in (off, arrays)
+    )
+    off[1] = off[1]._replace(arrays=arrays[1].arrays)
+    pair, cluster = by_separation(off, arrays)
+    assert pair["cluster_size"] == 2 and pair["deviation"] == [0.0, 0.5]
+    assert cluster["cluster_size"] == 3 and cluster["deviation"] == [0.0, 0.0]
 
 
 def test_findings_that_cannot_be_read_are_a_sentence(compared, tmp_path):
@@ -143,7 +152,9 @@ def test_findings_that_cannot_be_read_are_a_sentence(compared, tmp_path):
     assert [slope["single"] for slope in part["slopes"]] == [None] and part["failure"] == single.failure
     wide = precision.measure_single(STUDY, "wide", RecordStore(tmp_path), report=lambda event: None)
     assert wide.failure is None and [slope.measured for slope in wide.slopes] == [0.5]
-    book = precision.summary("all", [part])
+    book = precision.summary("all", precision.Compared([part], single.records), only=["difference"])
+    assert book["command"] == "uniformity reproduce --preset all --dtype float32 --only difference"
+    assert book["records_made_by"]["dtypes"] == {"float32": 6}
     assert book["counts"] == {"resolved": 3, "degraded": 0, "unresolved": 1} and book["slopes_lost"] == 1
     assert len(dump(book)) < 100_000
 
@@ -169,20 +180,45 @@ def test_exponents_are_apart_when_their_intervals_do_not_meet():
     assert [row["apart"] for row in rows] == [False, True, True, True] and rows[-1]["single"] is None
 
 
+def test_all_studies_are_compared_and_their_records_kept_apart(tmp_path):
+    """The same keys in two folders; a second time nothing is measured."""
+    seen = []
+    arguments = ([STUDY, replace(STUDY, name="again")], "wide", tmp_path)
+    found = precision.compare_all(*arguments, report=seen.append)
+    assert [part["study"] for part in found.studies] == ["difference", "again"] and len(found.records) == 8
+    assert [part["slopes"][0]["single"] for part in found.studies] == [0.5, 0.5]
+    assert all(part["measured"] == part["runs"] == 2 and part["failure"] is None for part in found.studies)
+    double, single = (set(RecordStore(folder / "records").keys()) for folder in (tmp_path, tmp_path / "float32"))
+    assert double == single and len(double) == 4
+    ran = [event.study.code for event in seen if event.kind == "ran"]
+    assert ran == [*["X3"] * 2, *["X3 float32"] * 2] * 2
+    seen.clear()
+    again = precision.compare_all(*arguments, report=seen.append)
+    assert [record.key for record in again.records] == [record.key for record in found.records]
+    assert "ran" not in {event.kind for event in seen}
+    precision.compare_all(*arguments, fresh=True, report=seen.append)
+    assert sum(event.kind == "ran" for event in seen) == 8
+
+
 def test_both_precisions_start_from_the_same_draws():
-    model = plain_mlp(2, width=5, depth=1)
-    keys = jax.random.split(jax.random.key(0), 3)
-    double = jax.tree.leaves(jax.vmap(model.init)(keys))
+    """One by one and in one compiled draw."""
+    model, seeds = plain_mlp(2, width=5, depth=1), np.arange(3)
+    double = jax.tree.leaves(jax.vmap(model.init)(jax.vmap(jax.random.key)(seeds)))
+    together = jax.tree.leaves(drawn(model, seeds))
     with jax.enable_x64(False):
-        single = jax.tree.leaves(jax.vmap(model.init)(keys))
-    for a, b in zip(single, double):
-        assert a.dtype == np.float32 and b.dtype == np.float64
-        np.testing.assert_array_equal(np.asarray(a), np.asarray(b).astype(np.float32))
+        single = jax.tree.leaves(jax.vmap(model.init)(jax.vmap(jax.random.key)(seeds)))
+        together_single = jax.tree.leaves(drawn(model, seeds))
+    for exact, same, *rounded in zip(double, together, single, together_single, strict=True):
+        assert exact.dtype == same.dtype == np.float64
+        np.testing.assert_array_equal(same, exact)
+        for found in rounded:
+            assert found.dtype == np.float32
+            np.testing.assert_array_equal(np.asarray(found), np.asarray(exact).astype(np.float32))
 
 
 def test_kernels_and_hessians_in_float32():
     """Within float32's rounding of the float64 ones, and error bars that know it."""
-    model = plain_mlp(2, width=16, depth=2)
+    model = plain_mlp(2, width=16, depth=1)
     x = np.random.default_rng(0).standard_normal((6, 2))
     y, params = x[:, 0], model.init(jax.random.key(0))
     exact, norm = np.asarray(empirical_ntk(model, params, x)), hessian_norm(model, params, x, y)
