@@ -1,9 +1,14 @@
 """Studies in the tests: their records without a store, and the verdicts once a measurement is spoilt."""
 
 import json
+import sys
+from contextlib import contextmanager
 from functools import cache
 
+import pytest
+
 from experiments.records import Record, plain, record_key
+from experiments.statistics import bootstrap
 from experiments.studies import STUDIES
 from theory.verdict import Verdict, judge
 
@@ -40,6 +45,16 @@ def spoilt(value, factor):
     return int(value * factor) if isinstance(value, int) else value * factor
 
 
+@contextmanager
+def few_resamples():
+    """Bootstraps of two draws in every study's findings: for what reads the checks and no interval."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("experiments.studies.") and hasattr(module, "bootstrap"):
+                patch.setattr(module, "bootstrap", lambda by_seed, **how: bootstrap(by_seed, **{**how, "resamples": 2}))
+        yield
+
+
 def verdicts_when_spoilt(name, claim, inequality, key, factor) -> set[Verdict]:
     """Verdicts of one inequality on the smoke records with one measurement (a scalar or an array) spoilt."""
     records, _ = smoke(name)
@@ -52,5 +67,6 @@ def verdicts_when_spoilt(name, claim, inequality, key, factor) -> set[Verdict]:
         return record._replace(arrays=arrays, scalars=scalars)
 
     study = STUDIES[name]
-    checks = study.find(study.presets["smoke"], [spoil(record) for record in records]).checks
+    with few_resamples():
+        checks = study.find(study.presets["smoke"], [spoil(record) for record in records]).checks
     return {judge(check) for check in checks if (check.claim, check.inequality) == (claim, inequality)}

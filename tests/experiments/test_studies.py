@@ -139,12 +139,13 @@ def test_convergence_survives_divergence():
 
 
 def test_slowdown_survives_divergence():
-    preset = replace(slowdown.PRESETS["smoke"], separations=(0.3,), seeds=1)
+    preset = slowdown.PRESETS["smoke"]  # the shapes that are compiled already
     runs = [replace(run, step_size=1e6) for run in slowdown.plan(preset)]
     records = measured(slowdown.STUDY, runs)
     assert {record.scalars["status"] for record in records} == {"diverged"}
     findings = slowdown.find(preset, records)
-    assert findings.slopes == [] and findings.summary["panels"][0]["not_reached"] == 1
+    assert findings.slopes == []
+    assert findings.summary["panels"][0]["not_reached"] == len(preset.separations) * preset.seeds
     json.loads(dump(findings.summary))
 
 

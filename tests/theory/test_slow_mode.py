@@ -39,7 +39,7 @@ def test_holds_on_random_instances() -> None:
         hypothesis.target(-(slack_log10(found) or 0.0))
 
     explore()
-    assert verdicts.count(Verdict.HOLDS) > len(verdicts) // 2
+    assert verdicts.count(Verdict.HOLDS) > len(verdicts) // 3
 
 
 @pytest.mark.parametrize("steps", [1, 30, 1000])
