@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments.studies import STUDIES
 from figures.claims_table import claim_rows
-from figures.tables import claims_table, looseness_table
+from figures.draw import committed_summary
+from figures.tables import claims_table, looseness_table, studies_section, verdict_table
 from theory.claims import CLAIMS
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +60,8 @@ def test_table_row_is_current(claim):
 def test_tables_are_generated():
     assert claims_table(list(ROWS.values())) in NOTES
     assert looseness_table(list(ROWS.values())) in NOTES
+    assert verdict_table(committed_summary("ledger")) in NOTES
+    assert studies_section([committed_summary(name) for name in STUDIES]) in NOTES
 
 
 def test_the_graph_of_the_claims_stands_in_the_notes():
