@@ -64,7 +64,8 @@ def provenance() -> dict[str, Any]:
 
 
 def _versions(made_by: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in made_by["versions"].items())
+    # A stored record's names are sorted, a fresh one's are not.
+    return ", ".join(f"{name} {number}" for name, number in sorted(made_by["versions"].items()))
 
 
 def provenance_of(records: Sequence[Record]) -> Provenance:
