@@ -23,7 +23,8 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
-_EPS = 2.0**-52
+from theory.rounding import EPS
+
 _UNDERFLOW = 1e-150  # differences below this vanish when squared: the screen cannot tell them from duplicates
 _LARGEST = 1e150  # above, squares overflow
 _TREE_POINTS, _TREE_COORDINATES = 256, 12  # a k-d tree pays above so many points, up to so many coordinates
@@ -196,9 +197,9 @@ def _block_candidates(flat: Float[np.ndarray, "n D"], *, period: float | None) -
         lower = lower_bounds(start, start + rows)
         lower[np.tril_indices(len(lower))] = np.inf  # each pair once, i < j
         i, j = np.unravel_index(np.argmin(lower), lower.shape)
-        if lower[i, j] <= nearest**2 * (1.0 + 8.0 * _EPS):
+        if lower[i, j] <= nearest**2 * (1.0 + 8.0 * EPS):
             nearest = min(nearest, distance(flat[start + i], flat[start + j], period=period))
-            yield from np.argwhere(lower <= nearest**2 * (1.0 + 8.0 * _EPS)) + start
+            yield from np.argwhere(lower <= nearest**2 * (1.0 + 8.0 * EPS)) + start
 
 
 def _product_bounds(flat: Float[np.ndarray, "n D"]) -> Callable[[int, int], Float[np.ndarray, "rows m"]]:
@@ -207,7 +208,7 @@ def _product_bounds(flat: Float[np.ndarray, "n D"]) -> Callable[[int, int], Floa
     Fast (one matrix product), but a near-duplicate loses all its digits.
     """
     centred = flat - np.mean(flat, axis=0)  # rounds by eps |centred|, like the products
-    error = 4.0 * (flat.shape[1] + 4) * _EPS
+    error = 4.0 * (flat.shape[1] + 4) * EPS
     sizes = (1.0 - error) * np.sum(centred**2, axis=1, keepdims=True) - 0.5 * _UNDERFLOW**2
     ones = np.ones_like(sizes)
     left, right = np.hstack([-2.0 * centred, sizes, ones]), np.hstack([centred, ones, sizes])
@@ -227,5 +228,5 @@ def _wrapped_bounds(flat: Float[np.ndarray, "n D"], period: float) -> Callable[[
 def _screen_error(
     screened: float | Float[np.ndarray, "rows m"], coordinates: int, period: float | None
 ) -> float | Float[np.ndarray, "rows m"]:
-    wrapping = 0.0 if period is None else 4.0 * math.sqrt(coordinates) * _EPS * period
-    return 4.0 * (coordinates + 4) * _EPS * screened + wrapping + _UNDERFLOW
+    wrapping = 0.0 if period is None else 4.0 * math.sqrt(coordinates) * EPS * period
+    return 4.0 * (coordinates + 4) * EPS * screened + wrapping + _UNDERFLOW

@@ -37,6 +37,12 @@ class Estimate(NamedTuple):
     seeds: int
 
 
+def with_interval(number: Slope | Estimate, digits: str = "+.2f") -> str:
+    """The number with its interval as a sentence quotes it: +1.77 [+1.68, +1.85]."""
+    value = number.measured if isinstance(number, Slope) else number.value
+    return f"{value:{digits}} [{number.ci_low:{digits}}, {number.ci_high:{digits}}]"
+
+
 def bootstrap(
     by_seed: Float[np.ndarray, "seeds ..."],
     *,

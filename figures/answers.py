@@ -7,6 +7,8 @@ seeds.
 import re
 from typing import Any
 
+from figures.style import quoted
+
 ANSWERS: dict[str, str] = {
     "separation_law": (
         "Slope of $E h_{\\min}$ in $N$, uniform on the torus: {E h_min in N, uniform, torus, d=1} ($d = 1$), "
@@ -78,16 +80,11 @@ ANSWERS: dict[str, str] = {
 }
 
 
-def _told(row: dict[str, Any]) -> str:
-    value = row["measured"] if "measured" in row else row["value"]
-    return f"{value:.3g} [{row['ci_low']:.3g}, {row['ci_high']:.3g}]"
-
-
 def answered(summary: dict[str, Any]) -> str:
     """A study's answer with its numbers. Raises KeyError for a label that the summary does not have."""
     found = {row["label"]: row for row in (*summary["estimates"], *summary["slopes"])}
     # The braces of a formula hold no blank.
-    return re.sub(r"\{([^{}]* [^{}]*)\}", lambda match: _told(found[match[1]]), ANSWERS[summary["study"]])
+    return re.sub(r"\{([^{}]* [^{}]*)\}", lambda match: quoted(found[match[1]], ".3g"), ANSWERS[summary["study"]])
 
 
 def answers_table(summaries: list[dict[str, Any]]) -> str:

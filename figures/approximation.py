@@ -129,8 +129,7 @@ def _caption(summary: dict[str, Any], shown: dict[str, Any]) -> str:
     network = shown["network"]
 
     def quoted(label: str) -> str:
-        found = estimates[label]
-        return f"{found['value']:.3g} [{found['ci_low']:.3g}, {found['ci_high']:.3g}]"
+        return style.quoted(estimates[label], ".3g")
 
     def exponent(name: str, family: str) -> str:
         found = slopes.get(f"{name} {family}, sup error in N")
@@ -139,8 +138,7 @@ def _caption(summary: dict[str, Any], shown: dict[str, Any]) -> str:
     scaled = list(dict.fromkeys(series["network"] for series in summary["scaling"]))
     told = "; ".join(f"{name} greedy {exponent(name, 'greedy')}, iid {exponent(name, 'iid')}" for name in scaled)
     own = "; ".join(
-        f"{'gap ' + format(each['gap'], 'g') if each['gap'] else 'no gap'} {each['value']:+.2f} "
-        f"[{each['ci_low']:+.2f}, {each['ci_high']:+.2f}]"
+        f"{'gap ' + format(each['gap'], 'g') if each['gap'] else 'no gap'} {style.quoted(each)}"
         for each in summary["own_slopes"]
     )
     return (

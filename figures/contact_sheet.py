@@ -99,7 +99,7 @@ def renew_gallery(root: Path = ROOT) -> list[Path]:
             written += draw_committed(name, gallery)
             thumbnails.append(Thumbnail(titled(name), imread(gallery / f"{name}.png")))
         buffer = io.BytesIO()
-        draw(thumbnails).savefig(buffer, format="png", dpi=200)
+        draw(thumbnails).savefig(buffer, format="png", dpi=120)
     written.append(gallery / "contact_sheet.png")
     write_atomically(written[-1], buffer.getvalue())
     write_atomically(readme, text.encode())

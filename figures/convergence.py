@@ -57,7 +57,7 @@ def _caption(summary: dict[str, Any]) -> str:
         parts = []
         for group in ("P >= N", "P < N (control)"):
             if found := estimates.get(f"{quantity}, {group}"):
-                parts.append(f"{group} {found['value']:.2f} [{found['ci_low']:.2f}, {found['ci_high']:.2f}]")
+                parts.append(f"{group} {style.quoted(found, '.2f')}")
         return ", ".join(parts) or "too few seeds"
 
     return (

@@ -95,7 +95,7 @@ def _caption(summary: dict[str, Any]) -> str:
         for name, case in names.items():
             found = estimates.get(f"log10 {quantity} a layer, {case}")
             if found:
-                parts.append(f"{name} {found['value']:+.2f} [{found['ci_low']:+.2f}, {found['ci_high']:+.2f}]")
+                parts.append(f"{name} {style.quoted(found)}")
         return ", ".join(parts)
 
     skips = [row["network"] for row in summary["rows"] if row["skip"]]

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,16 @@ from figures.document import Block, Code, Facts, Folded, Heading, Link, Picture,
 from figures.document_html import html_page
 from figures.document_markdown import markdown_page
 from figures.draw import DRAWERS, SUMMARIES, committed_hunts, draw_graph, figure_of, read_summary
+from figures.report_tables import (
+    VERDICTS,
+    estimate_table,
+    factor,
+    inequality_table,
+    number,
+    plain_setting,
+    slope_table,
+    titled_table,
+)
 from theory.claims import CLAIMS
 
 TITLE = "Does more uniform data train faster? Every claim, measured"
@@ -31,10 +41,6 @@ GRAMMAR = (
     "bootstrap intervals over seeds. Vacuous: the bound is true but excludes nothing there. Not applicable: a "
     "hypothesis fails there. A factor is the larger side of an inequality over the smaller, 1 where it is attained."
 )
-LONG = 12
-"""Rows from which a table is folded."""
-
-VERDICTS = ("holds", "violated", "vacuous", "not_applicable")
 
 
 def write_report(out: Path, *, folder: Path | None = None, paper: str = "one-column") -> list[Path]:
@@ -71,7 +77,7 @@ def report_blocks(folder: Path | None = None) -> tuple[Block, ...]:
         return (
             *_opening(book),
             ledger,
-            _verdicts(book, hunts),
+            inequality_table(book, hunts),
             Heading(2, "Figures", "figures"),
             *(block for name, summary in summaries.items() for block in _study(name, summary)),
             *(_precision(compared) if compared else ()),
@@ -144,34 +150,6 @@ def _maker(made: Mapping[str, Any]) -> str:
     return f"commit {made['commit']}; {versions}; {made['dtype']} on {made['device']}, {made['machine']}"
 
 
-def _factor(slack: float) -> str:
-    return f"{10 ** max(slack, -300.0):.3g}"
-
-
-def _verdicts(book: Mapping[str, Any], hunts: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A row an inequality; a claim that no study checked has one row."""
-    rows = []
-    for entry in book["claims"]:
-        claim = (f"{entry['id']} {entry['title']}", CLAIMS[entry["id"]].standing)
-        nearest = _nearest(hunts.get(entry["id"]))
-        if not entry["checks"]:
-            rows.append((*claim, "", "not checked", *[""] * 5, nearest))
-        for row in entry["inequalities"]:
-            slack = row["slack_log10"]
-            # Unbroken spaces: three numbers on one line.
-            factors = "\u00a0/\u00a0".join(_factor(slack[name]) for name in ("min", "median", "max")) if slack else ""
-            counts = (f"{row[name]:,}" for name in VERDICTS)
-            status = next((name for name in ("violated", "holds", "vacuous") if row[name]), "not applicable")
-            rows.append((*claim, row["name"], status, *counts, factors, nearest))
-    header = ("Claim", "Standing", "Inequality", "Status", "Holds", "Violated", "Vacuous", "Not applic.")
-    return Table((*header, "Factor: least / median / largest", "Hunt's least"), tuple(rows))
-
-
-def _nearest(hunt: Mapping[str, Any] | None) -> str:
-    """The factor of the hunt's instance nearest to equality."""
-    return _factor(min(row["slack_log10"] for row in hunt["tightest"])) if hunt and hunt["tightest"] else ""
-
-
 def _study(name: str, summary: Mapping[str, Any]) -> list[Block]:
     """A figure with its caption, its question, its numbers, and how to measure it again."""
     heading = Heading(3, f"{summary['code']} {summary['title']}", f"study-{name}")
@@ -193,12 +171,14 @@ def _study(name: str, summary: Mapping[str, Any]) -> list[Block]:
     blocks.append(_picture(name, summary["title"], figure_of(name, dict(summary))))
     blocks.append(Code(f"uv run {summary['command']}"))
     blocks.append(Facts(_provenance(summary)))
-    settings = Table(("Setting", "Value"), tuple((key, _plain(value)) for key, value in summary["settings"].items()))
+    settings = Table(
+        ("Setting", "Value"), tuple((key, plain_setting(value)) for key, value in summary["settings"].items())
+    )
     blocks.append(Folded(f"Settings of the preset {summary['preset']}", f"settings-{name}", (settings,)))
     if summary["slopes"]:
-        blocks += _table("Exponents", f"slopes-{name}", _slopes(summary["slopes"]))
+        blocks += titled_table("Exponents", f"slopes-{name}", slope_table(summary["slopes"]))
     if summary["estimates"]:
-        blocks += _table("Estimates", f"estimates-{name}", _estimates(summary["estimates"]))
+        blocks += titled_table("Estimates", f"estimates-{name}", estimate_table(summary["estimates"]))
     return blocks
 
 
@@ -216,7 +196,7 @@ def _precision(summary: Mapping[str, Any]) -> list[Block]:
         if row["resolution"] != "resolved"
     )
     moved = tuple(
-        (study["code"], slope["claim"], slope["label"], _number(slope["double"]), _number(slope["single"]))
+        (study["code"], slope["claim"], slope["label"], number(slope["double"]), number(slope["single"]))
         for study in summary["studies"]
         for slope in study["slopes"]
         if slope["apart"]
@@ -229,10 +209,10 @@ def _precision(summary: Mapping[str, Any]) -> list[Block]:
         Facts(_provenance(summary)),
     ]
     if lost:
-        blocks += _table("Quantities that float32 does not resolve", "precision-lost", Table(header, lost))
+        blocks += titled_table("Quantities that float32 does not resolve", "precision-lost", Table(header, lost))
     if moved:
         header = ("Study", "Claim", "Exponent of", "In float64", "In float32")
-        blocks += _table("Exponents whose intervals do not meet", "precision-moved", Table(header, moved))
+        blocks += titled_table("Exponents whose intervals do not meet", "precision-moved", Table(header, moved))
     return blocks
 
 
@@ -252,57 +232,6 @@ def _provenance(summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("Arithmetic", counted("dtypes")),
         ("Read by", _maker(summary["made_by"])),
     )
-
-
-def _plain(value: Any) -> str:
-    """A setting's value on one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items() if item is not None)
-    if isinstance(value, list):
-        inner = [_plain(item) for item in value]
-        return "; ".join(inner) if any(isinstance(item, (dict, list)) for item in value) else ", ".join(inner)
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _number(value: float | None) -> str:
-    return "not resolved" if value is None else f"{value:.4g}"
-
-
-def _interval(row: Mapping[str, Any]) -> str:
-    return f"[{_number(row['ci_low'])}, {_number(row['ci_high'])}]"
-
-
-def _slopes(slopes: Sequence[Mapping[str, Any]]) -> Table:
-    def covered(slope: Mapping[str, Any]) -> str:
-        if slope["expected"] is None:
-            return "nothing claimed"
-        return "inside" if slope["ci_low"] <= slope["expected"] <= slope["ci_high"] else "outside"
-
-    rows = tuple(
-        (
-            slope["claim"],
-            slope["label"],
-            "" if slope["expected"] is None else f"{slope['expected']:g}",
-            _number(slope["measured"]),
-            _interval(slope),
-            str(slope["seeds"]),
-            covered(slope),
-        )
-        for slope in slopes
-    )
-    return Table(("Claim", "Exponent of", "Expected", "Measured", "95% interval", "Seeds", "Expected value is"), rows)
-
-
-def _estimates(estimates: Sequence[Mapping[str, Any]]) -> Table:
-    rows = tuple((row["label"], _number(row["value"]), _interval(row), str(row["seeds"])) for row in estimates)
-    return Table(("Number", "Value", "95% interval", "Seeds"), rows)
-
-
-def _table(title: str, anchor: str, table: Table) -> list[Block]:
-    """A titled table, folded when it is long."""
-    if len(table.rows) > LONG:
-        return [Folded(f"{title} ({len(table.rows)})", anchor, (table,))]
-    return [Heading(4, title, anchor), table]
 
 
 def _claims(book: Mapping[str, Any], hunts: Mapping[str, Mapping[str, Any]]) -> list[Block]:
@@ -330,7 +259,7 @@ def _hunted(hunt: Mapping[str, Any] | None) -> str:
         return "Not hunted."
     found = "a violation" if hunt["violation"] else "no violation"
     nearest = "; ".join(
-        f"{row['inequality'] or 'the inequality'} within a factor {_factor(row['slack_log10'])}"
+        f"{row['inequality'] or 'the inequality'} within a factor {factor(row['slack_log10'])}"
         for row in hunt["tightest"]
     )
     return f"{hunt['tried']:,} instances, {hunt['applicable']:,} applicable: {found}. Nearest to equality: {nearest}."

@@ -96,9 +96,7 @@ def _caption(summary: dict[str, Any]) -> str:
                 "2/|hess L(theta_0)|",
             )
         ]
-        return f"{name} " + ", ".join(
-            f"{one['value']:.3g} [{one['ci_low']:.3g}, {one['ci_high']:.3g}]" for one in found if one
-        )
+        return f"{name} " + ", ".join(style.quoted(one, ".3g") for one in found if one)
 
     names = [
         net["name"]

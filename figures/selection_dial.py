@@ -98,8 +98,7 @@ def _caption(summary: dict[str, Any]) -> str:
     estimates = {estimate["label"]: estimate for estimate in summary["estimates"]}
 
     def number(label: str) -> str:
-        found = estimates[label]
-        return f"{found['value']:+.2f} [{found['ci_low']:+.2f}, {found['ci_high']:+.2f}]"
+        return style.quoted(estimates[label])
 
     def ranked(outcome: str, labelling: str) -> str:
         names = {"h_min": "h_min", "lambda_min": "lambda_min", "distance": "r'K^-1 r"}

@@ -102,7 +102,7 @@ def _told_collapse(summary: dict[str, Any]) -> str:
     parts = []
     for label, name in names.items():
         if found := estimates.get(label):
-            parts.append(f"{name} {found['value']:.2f} [{found['ci_low']:.2f}, {found['ci_high']:.2f}]")
+            parts.append(f"{name} {style.quoted(found, '.2f')}")
     return ", ".join(parts).replace(", ; ", "; ")
 
 

@@ -175,9 +175,10 @@ def _caption_height(lines: list[str]) -> float:
     return len(lines) * 1.2 * _CAPTION_SIZE / 72
 
 
-def quoted(slope: dict[str, Any]) -> str:
-    """A slope with its bootstrap interval, as a caption quotes it."""
-    return f"{slope['measured']:+.2f} [{slope['ci_low']:+.2f}, {slope['ci_high']:+.2f}]"
+def quoted(number: dict[str, Any], digits: str = "+.2f") -> str:
+    """A slope or an estimate with its bootstrap interval, as a caption quotes it."""
+    value = number["measured"] if "measured" in number else number["value"]
+    return f"{value:{digits}} [{number['ci_low']:{digits}}, {number['ci_high']:{digits}}]"
 
 
 def lay_out(figure: Figure) -> None:

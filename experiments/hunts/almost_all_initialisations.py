@@ -21,11 +21,11 @@ from experiments.certify.certificate import Refused, prove_positive
 from experiments.hunt import Hunt
 from experiments.separation import separation
 from theory import almost_all_initialisations
+from theory.rounding import EPS
 from theory.verdict import Check
 
 DRAWS, POINTS, UNITS, DIM = 16, 4, 4, 2
 PARAMETERS = UNITS * (DIM + 2) + 1
-_EPS = 2.0**-52
 REACH, BITS = 10.0, 4096
 """Up to parameters of size REACH this many bits decide. |z| = |w . x + b| <= (|x|_1 + 1) reach <= 37.1, for point 1
 lies within 1/2 of the unit square; what flat GELU units leave of K beside 1 1^T is of the size exp(-z^2) >= 2^-1990."""
@@ -129,7 +129,7 @@ def _check_spectral(instance: Instance) -> Check:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = log_determinants - (size - 1) * np.log(traces) - 2.0 * np.log(smallest)
     tightest = np.argmax(np.where(smallest > 1e-6 * singular[:, 0], ratios, -np.inf))
-    error = 2.0 * size * _EPS * singular[tightest, 0] * smallest[tightest]
+    error = 2.0 * size * EPS * singular[tightest, 0] * smallest[tightest]
     return almost_all_initialisations.check(
         float(smallest[tightest] ** 2),
         float(log_determinants[tightest]),
@@ -161,12 +161,12 @@ def _check_volume(instance: Instance) -> Check:
 def _check_share(instance: Instance) -> Check:
     drawn, runs = draw(instance), _runs(instance)
     start, end = (np.linalg.svd(np.asarray(jacobians), compute_uv=False) for jacobians in (runs.start, runs.end))
-    resolved = end[:, -1] > POINTS * _EPS * end[:, 0]
+    resolved = end[:, -1] > POINTS * EPS * end[:, 0]
     reach = REACH - float(np.abs(runs.ends).max())
     undecided = np.flatnonzero(~resolved) if reach >= 0.0 else ()
     eigenvalues = np.linalg.eigvalsh(np.asarray(runs.hessian))
     factors = 1.0 - 0.25 * instance.step * eigenvalues
-    rounding = PARAMETERS * _EPS * (1.0 + np.abs(factors).max())
+    rounding = PARAMETERS * EPS * (1.0 + np.abs(factors).max())
     return almost_all_initialisations.check_draws(
         sum(not decided(runs.ends[k], drawn.inputs, instance.activation) for k in undecided),
         DRAWS,
@@ -174,7 +174,7 @@ def _check_share(instance: Instance) -> Check:
         num_parameters=PARAMETERS,
         kernel_size=POINTS,
         separation=separation(drawn.inputs).distance,
-        certified=float(np.max(start[:, -1] - POINTS * _EPS * start[:, 0])),
+        certified=float(np.max(start[:, -1] - POINTS * EPS * start[:, 0])),
         regular=float(np.abs(factors).min() - rounding),
         reach=reach,
         instance=repr(instance),

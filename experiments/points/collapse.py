@@ -21,8 +21,7 @@ from jaxtyping import Float
 from experiments.points.domains import Domain
 from experiments.points.greedy import greedy
 from experiments.separation import difference, distance, distances
-
-_EPS = 2.0**-52
+from theory.rounding import EPS
 
 
 class Spread(NamedTuple):
@@ -93,6 +92,6 @@ def _step(
         k = int(np.argmax(np.abs(move)))
         moved[k] += float((Fraction(h) ** 2 - sum(Fraction(x) ** 2 for x in move.tolist())) / Fraction(2 * move[k]))
     size = float(np.max(np.abs([start, moved])))
-    if not np.any(move) or abs(distance(start, moved, period=domain.period) - h) > 8 * _EPS * size:
+    if not np.any(move) or abs(distance(start, moved, period=domain.period) - h) > 8 * EPS * size:
         raise ValueError(f"h must be 0 or wide enough for float64 coordinates of size {size:.3g} to hold, but was {h}")
     return moved

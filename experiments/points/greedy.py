@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 
 from experiments.points.domains import Domain
 from experiments.separation import distances
+from theory.rounding import EPS
 
-_EPS = 2.0**-52
 _ROUNDS, _DARTS_PER_POINT = 16, 8  # darts thrown in all: 128 a point
 _BISECTIONS = 12
 
@@ -75,7 +75,7 @@ def poisson_disc(num_points: int, domain: Domain, *, h: float | int, seed: int =
 
 def _throw_darts(num_points: int, domain: Domain, h: float | int, seed: int) -> Float[np.ndarray, "n D"] | None:
     rng = np.random.default_rng(seed)
-    least = h * (1.0 + 4 * (domain.coordinates + 4) * _EPS)  # `distances` rounds
+    least = h * (1.0 + 4 * (domain.coordinates + 4) * EPS)  # `distances` rounds
     kept = np.zeros((0, domain.coordinates))
     for _ in range(_ROUNDS):
         darts = domain.from_unit_cube(rng.random((_DARTS_PER_POINT * num_points, domain.coordinates)))

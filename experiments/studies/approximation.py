@@ -29,7 +29,8 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 from experiments.architecture import ArchitectureConfig
 from experiments.blocks import Block
 from experiments.cubature import midpoints
-from experiments.descent import Problem, descend
+from experiments.descent import descend
+from experiments.ensemble import drawn, stacked
 from experiments.labels import lipschitz_target
 from experiments.outcome import outcome
 from experiments.points import Cube, construct
@@ -115,7 +116,7 @@ PRESETS = {
         ((PLAIN_SQUARE, 16),),
         (0.2, 0.1),
         seeds=2,
-        max_steps=3_000,
+        max_steps=2_000,
         target=1e-4,
     ),
     "paper": Preset(
@@ -273,15 +274,9 @@ def measure(runs: Sequence[ApproximationRun]) -> Iterator[tuple[ApproximationRun
     """Train all runs of one shape together; each is measured against the whole domain as soon as it is over."""
     model = runs[0].architecture.build(runs[0].point_shape)
     rows, labels = zip(*(data(run) for run in runs))
-    problem = Problem(
-        x=np.stack([each.reshape(-1, *runs[0].point_shape) for each in rows]),
-        y=np.stack(labels),
-        step_size=np.array([run.step_size for run in runs]),
-        pair=np.array([separation(each).pair for each in rows]),
-        target=np.array([run.target for run in runs]),
-        max_steps=np.array([run.max_steps for run in runs], np.int32),
-    )
-    params = jax.vmap(model.init)(jax.vmap(jax.random.key)(np.array([run.seed for run in runs])))
+    points = [each.reshape(-1, *runs[0].point_shape) for each in rows]
+    problem = stacked(runs, points, labels, [separation(each).pair for each in rows])
+    params = drawn(model, np.array([run.seed for run in runs]))
     for index, trace, status, last in descend(model, params, problem):
         run, points = runs[index], rows[index]
         ended = outcome(trace, status)

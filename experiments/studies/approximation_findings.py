@@ -1,29 +1,27 @@
-"""What the approximation study's records say: rank correlations, exponents, controls, and the pairs of designs where
-a larger h_min came with a larger error."""
+"""What the approximation study's records say: geometry and errors by design, exponents, controls, own slopes."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial import Delaunay
-from scipy.stats import spearmanr
 
 from experiments.records import Record
-from experiments.separation import distances
-from experiments.statistics import Estimate, Slope, bootstrap, bootstrap_slope, fitted_slopes
+from experiments.statistics import Estimate, Slope, bootstrap, bootstrap_slope, fitted_slopes, with_interval
 from experiments.studies.approximation_checks import checks, dimension
 from experiments.studies.approximation_designs import DESIGNS
+from experiments.studies.approximation_ranks import (
+    ERRORS,
+    PREDICTORS,
+    SETS,
+    columns,
+    paired_ratio,
+    rank_correlations,
+    reversed_pairs_of,
+)
 from experiments.study import Findings
-from theory import second_order_error, sup_error
-
-# Each grows where the claim it stands for says that the error does; "corner" stands for none (see `predictors`).
-PREDICTORS = ("1/h_min", "h_fill", "D_1", "corner", "A5 weight")
-ERRORS = ("sup_error", "mean_error")
-SETS = {"all designs": list(DESIGNS), "spread designs": [name for name, design in DESIGNS.items() if design.spread]}
-A6_PAIR = ("lattice", "midpoints")
-"""More h_min, and more h_fill: the second has the smaller worst-case error. In d = 1, N = 2: {0, 1}, {1/4, 3/4}."""
+from theory import sup_error
 
 Table = dict[tuple[str, int], list[Record]]
 """Records of one network by design and N, in the order of the seeds, for the seeds of which no run diverged."""
@@ -41,8 +39,8 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
         if name in sizes:
             compared = {design: table[design, sizes[name]] for design in DESIGNS if (design, sizes[name]) in table}
             networks.append({"network": name, "num_points": sizes[name], **_designs(compared)})
-            ranks += _ranks(name, compared)
-            reversals.append(_reversals(name, compared))
+            ranks += rank_correlations(name, compared)
+            reversals.append(reversed_pairs_of(name, compared))
             estimates += [*_control(name, compared), *_looseness(name, compared)]
         if len(preset.sizes) > 1 and name in map(name_of, preset.scaled):
             found, fitted = _scaling(name, table, preset)
@@ -88,10 +86,6 @@ def _tables(records: Sequence[Record]) -> dict[str, Table]:
     return tables
 
 
-def _columns(records: Sequence[Record], key: str) -> Float[np.ndarray, " seeds"]:
-    return np.array([record.scalars[key] for record in records])
-
-
 def _spread(values: Float[np.ndarray, " seeds"]) -> list[float]:
     """Geometric mean, least, largest over seeds."""
     return [float(np.exp(np.log(values).mean())), float(values.min()), float(values.max())]
@@ -102,9 +96,9 @@ def _designs(compared: Mapping[str, list[Record]]) -> dict[str, Any]:
     keys = ("separation", "fill_distance", "mean_distance", *ERRORS)
     runs = [record for found in compared.values() for record in found]
     return {
-        "designs": {design: {key: _spread(_columns(found, key)) for key in keys} for design, found in compared.items()},
-        "node_error": float(np.median(_columns(runs, "node_error"))),
-        "slope_seen": float(np.median(_columns(runs, "slope_seen"))),
+        "designs": {design: {key: _spread(columns(found, key)) for key in keys} for design, found in compared.items()},
+        "node_error": float(np.median(columns(runs, "node_error"))),
+        "slope_seen": float(np.median(columns(runs, "slope_seen"))),
     }
 
 
@@ -116,93 +110,9 @@ def _outside_hull(record: Record) -> bool:
     return bool(Delaunay(points).find_simplex(worst) < 0)
 
 
-def predictors(record: Record) -> dict[str, float]:
-    """What is to rank the error of a run: numbers that its points alone determine.
-
-    corner: the largest distance of a corner of the domain to the points. No claim names it: it was added once the
-    errors of a first run were seen to be largest at the boundary, outside of the points' convex hull.
-    A5 weight (d = 1): the worst sup error of a pair with |f''| + |g''| <= 1 that agrees on the points.
-    """
-    run, points = record.scalars, record.arrays["points"]
-    corners = np.array(list(itertools.product((0.0, 1.0), repeat=points.shape[1])))
-    known = {"1/h_min": 1.0 / run["separation"], "h_fill": run["fill_distance"], "D_1": run["mean_distance"]}
-    known["corner"] = float(distances(corners, points).min(axis=1).max())
-    if points.shape[1] == 1:
-        nodes = np.sort(points[:, 0])
-        known["A5 weight"] = float(second_order_error.line_bound(nodes, (0.0, 1.0), curvature=1.0))
-    return known
-
-
-def _ranks(network: str, compared: Mapping[str, list[Record]]) -> list[dict[str, Any]]:
-    """Spearman's rank correlation across designs, seed by seed; mean over seeds with its interval."""
-    known = {design: [predictors(record) for record in records] for design, records in compared.items()}
-    names = [name for name in PREDICTORS if name in known["iid"][0]]
-    found = []
-    for (group, designs), error, name in itertools.product(SETS.items(), ERRORS, names):
-        values = np.array([_columns(compared[design], error) for design in designs])
-        ranked_by = np.array([[of[name] for of in known[design]] for design in designs])
-        by_seed = np.array([spearmanr(*pair)[0] for pair in zip(ranked_by.T, values.T)])
-        label = f"rank correlation of {error.replace('_', ' ')} with {name}, {network}, {group}"
-        estimate = bootstrap(by_seed, label=label, statistic=np.mean)
-        found.append({"network": network, "group": group, "error": error, "predictor": name, **estimate._asdict()})
-    return found
-
-
-def _ratio(more: Sequence[Record], less: Sequence[Record], key: str, label: str) -> Estimate:
-    """Geometric mean over seeds of a ratio, paired by seed: the same function, the same initialisation."""
-    logs = np.log(_columns(more, key) / _columns(less, key))
-    return bootstrap(logs, label=label, statistic=_exp_mean)
-
-
-def _exp_mean(logs: Float[np.ndarray, "..."]) -> float:
-    return float(np.exp(np.mean(logs)))
-
-
-def _reversals(network: str, compared: Mapping[str, list[Record]]) -> dict[str, Any]:
-    """Pairs of designs of which one has more h_min in every seed; those where it also has the larger sup error.
-
-    reversed, agreeing: pairs where every seed has the larger, the smaller error.  listed: A6's own pair, then of each
-    design with more h_min the reversed pair of the largest ratio.
-    """
-    ordered = [
-        (more, less)
-        for more, less in itertools.permutations(compared, 2)
-        if np.all(_columns(compared[more], "separation") > _columns(compared[less], "separation") * (1 + 1e-9))
-    ]
-    larger = {
-        (more, less): _columns(compared[more], "sup_error") > _columns(compared[less], "sup_error")
-        for more, less in ordered
-    }
-    reversed_pairs = [pair for pair in ordered if larger[pair].all()]
-
-    def listed(more: str, less: str) -> dict[str, Any]:
-        label = f"sup error of {more} over {less}, {network}"
-        ratio = _ratio(compared[more], compared[less], "sup_error", label)
-        separations = _columns(compared[more], "separation") / _columns(compared[less], "separation")
-        fills = _columns(compared[more], "fill_distance") / _columns(compared[less], "fill_distance")
-        return {
-            "larger_h": more,
-            "smaller_h": less,
-            "separation_ratio": _exp_mean(np.log(separations)),
-            "fill_ratio": _exp_mean(np.log(fills)),
-            "error_ratio": ratio._asdict(),
-        }
-
-    told = [listed(*pair) for pair in reversed_pairs]
-    told.sort(key=lambda each: each["error_ratio"]["value"], reverse=True)
-    worst = {each["larger_h"]: each for each in reversed(told)}
-    return {
-        "network": network,
-        "ordered": len(ordered),
-        "reversed": len(reversed_pairs),
-        "agreeing": sum(not found.any() for found in larger.values()),
-        "listed": [listed(*A6_PAIR), *sorted(worst.values(), key=told.index)],
-    }
-
-
 def _control(network: str, compared: Mapping[str, list[Record]]) -> list[Estimate]:
     return [
-        _ratio(
+        paired_ratio(
             compared["close pair"],
             compared["pair"],
             error,
@@ -250,7 +160,7 @@ def _scaling(network: str, table: Table, preset: Any) -> tuple[list[dict[str, An
             ("mean_error", "A2", None),
             ("node_error", "A1", None),
         ):
-            values = np.array([_columns(records, key) for records in found]).T
+            values = np.array([columns(records, key) for records in found]).T
             entry[key] = [_spread(column) for column in values.T]
             label = f"{network} {family}, {key.replace('_', ' ')} in N"
             # The geometry does not depend on the network, but d does.
@@ -313,18 +223,12 @@ def _words(
 
     def quoted(prefix: str) -> str:
         chosen = [each for each in estimates if each.label.startswith(prefix)]
-        return ", ".join(
-            f"{each.label.rsplit(', ', 1)[1]} {each.value:.3g} [{each.ci_low:.3g}, {each.ci_high:.3g}]"
-            for each in chosen
-        )
+        return ", ".join(f"{each.label.rsplit(', ', 1)[1]} {with_interval(each, '.3g')}" for each in chosen)
 
     def exponents(what: str, family: str) -> str:
         ending = f" {family}, {what} in N"
         chosen = [slope for slope in slopes if slope.label.endswith(ending)]
-        told = [
-            f"{slope.label.removesuffix(ending)} {slope.measured:+.2f} [{slope.ci_low:+.2f}, {slope.ci_high:+.2f}]"
-            for slope in chosen
-        ]
+        told = [f"{slope.label.removesuffix(ending)} {with_interval(slope)}" for slope in chosen]
         return ", ".join(told) or "not measured"
 
     counts = "; ".join(

@@ -22,6 +22,7 @@ from experiments.architecture import ArchitectureConfig, parameter_count
 from experiments.blocks import Chain
 from experiments.curvature import hessian_norms
 from experiments.descent import Problem, State, Status, Trace, advance, descent_step, join, member, start
+from experiments.ensemble import drawn
 from experiments.kernel import empirical_ntk
 from experiments.labels import lipschitz_target, with_gap
 from experiments.outcome import outcome
@@ -67,7 +68,7 @@ _ALL = (*NETWORKS, CONTROL)
 
 PRESETS = {
     "smoke": Preset((PLAIN, CONTROL), seeds=1, steps=30, hessians=4),
-    "quick": Preset(_ALL, seeds=3, steps=2000, hessians=12),
+    "quick": Preset(_ALL, seeds=2, steps=1000, hessians=8),
     "paper": Preset(_ALL, seeds=20, steps=4000, hessians=30),
 }
 
@@ -113,7 +114,7 @@ def measure(runs: Sequence[ConvergenceRun]) -> Iterator[tuple[ConvergenceRun, Me
     """Watch the kernel of all runs of one shape at every step, and the hessian at some."""
     model = runs[0].architecture.build(runs[0].point_shape)
     problem = _problem(runs)
-    params = jax.vmap(model.init)(jax.vmap(jax.random.key)(np.array([run.seed for run in runs])))
+    params = drawn(model, np.array([run.seed for run in runs]))
     kernels = jax.jit(jax.vmap(partial(empirical_ntk, model)))
     looked = np.unique(np.round(np.geomspace(1, runs[0].steps, runs[0].hessians)).astype(int)) - 1
     state = start(params, problem)

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.linearised import linearise, loss_after
 from experiments.records import Record
-from experiments.statistics import Estimate
+from experiments.statistics import Estimate, with_interval
 from experiments.studies.convergence_drift import drift_checks, drift_estimates
 from experiments.study import Findings
 from theory import descent_product, spectral_ceiling
@@ -137,7 +137,7 @@ def find(preset: Any, records: Sequence[Record]) -> Findings:
 def _drift_words(checks: Sequence[Check], estimates: Sequence[Estimate]) -> str:
     """How long the drift's ceiling says something, and how far the frozen kernel is from the run."""
     told = [
-        f"{each.label} {each.value:.3g} [{each.ci_low:.3g}, {each.ci_high:.3g}]"
+        f"{each.label} {with_interval(each, '.3g')}"
         for each in estimates
         if each.label.endswith(("P >= N", "P < N (control)"))
     ]

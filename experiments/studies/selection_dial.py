@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.architecture import ArchitectureConfig
-from experiments.descent import Problem, descend, member
+from experiments.descent import descend, member
+from experiments.ensemble import drawn, stacked
 from experiments.kernel import empirical_ntk
 from experiments.labels import Labels, lipschitz_target, with_noise
 from experiments.outcome import outcome
@@ -185,15 +186,9 @@ def measure(runs: Sequence[SelectionRun]) -> Iterator[tuple[SelectionRun, Measur
     choices = [choose(run) for run in runs]
     points = [choice.rows.reshape(-1, *run.point_shape) for run, choice in zip(runs, choices)]
     closest = [separation(each) for each in points]
-    problem = Problem(
-        x=np.stack(points),
-        y=np.stack([label(run, each).values for run, each in zip(runs, points)]),
-        step_size=np.array([run.step_size for run in runs]),
-        pair=np.array([each.pair for each in closest]),
-        target=np.array([run.target for run in runs]),
-        max_steps=np.array([run.max_steps for run in runs], np.int32),
-    )
-    params = jax.vmap(model.init)(jax.vmap(jax.random.key)(np.array([run.seed for run in runs])))
+    labels = [label(run, each).values for run, each in zip(runs, points)]
+    problem = stacked(runs, points, labels, [each.pair for each in closest])
+    params = drawn(model, np.array([run.seed for run in runs]))
     for index, trace, status, last in descend(model, params, problem):
         run, x, y, first = runs[index], problem.x[index], problem.y[index], member(params, index)
         unseen, truth = fresh(run)

@@ -10,7 +10,7 @@ from experiments.points.greedy import uniform_pool
 from experiments.records import Record
 from experiments.separation import distances
 from experiments.spectrum import symmetric_eigh
-from experiments.statistics import Estimate
+from experiments.statistics import Estimate, with_interval
 from experiments.studies.floor_checks import floor_checks
 from experiments.studies.networks import domain_of
 from experiments.studies.selection_dial_ranks import (
@@ -167,8 +167,7 @@ def _words(estimates: Sequence[Estimate], preset: Any) -> dict[str, str]:
     by_label = {estimate.label: estimate for estimate in estimates}
 
     def number(label: str) -> str:
-        found = by_label[label]
-        return f"{found.value:+.2f} [{found.ci_low:+.2f}, {found.ci_high:+.2f}]"
+        return with_interval(by_label[label])
 
     def ranking(outcome: str, labelling: str, scope: str) -> str:
         where = f"all {labelling}, {SCOPES[scope]}"
@@ -184,7 +183,7 @@ def _words(estimates: Sequence[Estimate], preset: Any) -> dict[str, str]:
     def contrasts(outcome: str) -> str:
         named = f"{outcome} of M/N = {preset.ratios[-1]} over random, "
         return ", ".join(
-            f"{label.removeprefix(named)} {found.value:.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+            f"{label.removeprefix(named)} {with_interval(found, '.2f')}"
             for label, found in by_label.items()
             if label.startswith(named)
         )

@@ -13,25 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from experiments.architecture import ArchitectureConfig
 from experiments.curvature import segment_hessian_norm
-from experiments.descent import Problem, descend, descent_step, loss, member
+from experiments.descent import descend, descent_step, loss, member
+from experiments.ensemble import drawn, stacked
 from experiments.kernel import empirical_ntk
-from experiments.labels import Labels, lipschitz_target, with_gap, with_noise
 from experiments.outcome import outcome, thinned
-from experiments.points import PointSet, construct
-from experiments.studies.networks import NETWORKS, RESIDUAL, Network, domain_of
+from experiments.studies.labelled_pair import LABELLINGS, data
+from experiments.studies.networks import NETWORKS, RESIDUAL, Network
 from experiments.studies.slowdown_findings import find
 from experiments.study import Measured, Study
-
-LABELLINGS = {
-    "gap": lambda labels, points, run: with_gap(labels, points.pair, gap=run.gap),
-    "smooth": lambda labels, points, run: labels,
-    "noise": lambda labels, points, run: with_noise(labels, scale=run.noise, seed=run.seed),
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,7 @@ PRESETS = {
         seeds=2,
         max_steps=50_000,
     ),
-    "quick": Preset(NETWORKS, (0.4, 0.2, 0.1, 0.05), seeds=5, max_steps=200_000),
+    "quick": Preset(NETWORKS, (0.4, 0.2, 0.1), seeds=4, max_steps=200_000),
     "paper": Preset(NETWORKS, (0.4, 0.2, 0.1, 0.05, 0.025), seeds=20, max_steps=2_000_000),
 }
 
@@ -113,26 +106,14 @@ def batch(run: SlowdownRun) -> tuple[Any, ...]:
     return run.architecture, run.point_shape, run.num_points, run.seed // 5
 
 
-def data(run: SlowdownRun) -> tuple[PointSet, Labels]:
-    """A run's points and labels; the target function and the spread set depend on the seed alone."""
-    points = construct("pair_collapse", run.num_points, domain_of(run.point_shape), h=run.h, seed=run.seed)
-    labels = lipschitz_target(points.points, lipschitz=run.lipschitz, seed=run.seed)
-    return points, LABELLINGS[run.labelling](labels, points, run)
-
-
 def measure(runs: Sequence[SlowdownRun]) -> Iterator[tuple[SlowdownRun, Measured]]:
     """Train all runs of one shape together; of each also its kernel and residual at both ends, and one step more."""
     model = runs[0].architecture.build(runs[0].point_shape)
     points, labels = zip(*(data(run) for run in runs))
-    problem = Problem(
-        x=np.stack([each.points for each in points]),
-        y=np.stack([each.values for each in labels]),
-        step_size=np.array([run.step_size for run in runs]),
-        pair=np.array([each.pair for each in points]),
-        target=np.array([run.target for run in runs]),
-        max_steps=np.array([run.max_steps for run in runs], np.int32),
+    problem = stacked(
+        runs, [each.points for each in points], [each.values for each in labels], [each.pair for each in points]
     )
-    params = jax.vmap(model.init)(jax.vmap(jax.random.key)(np.array([run.seed for run in runs])))
+    params = drawn(model, np.array([run.seed for run in runs]))
     for index, trace, status, last in descend(model, params, problem):
         x, y = problem.x[index], problem.y[index]
         first = member(params, index)

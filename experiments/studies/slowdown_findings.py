@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.linearised import Linearisation, linearise, loss_after, steps_to
 from experiments.records import Record
-from experiments.statistics import Slope, slopes_in_separation
+from experiments.statistics import Slope, slopes_in_separation, with_interval
 from experiments.studies import slowdown_collapse, slowdown_floor
 from experiments.studies.floor_checks import floor_checks, rounding_scales
 from experiments.study import Findings
@@ -244,7 +244,7 @@ def _words(slopes: Sequence[Slope]) -> dict[str, str]:
 
     def exponents(name: str, group: str) -> str:
         chosen = [
-            f"{slope.label.split()[0]} {slope.measured:+.2f} [{slope.ci_low:+.2f}, {slope.ci_high:+.2f}]"
+            f"{slope.label.split()[0]} {with_interval(slope)}"
             for slope in slopes
             if slope.label.split(" ", 1)[1] == f"{name}, {group}, all h"
         ]

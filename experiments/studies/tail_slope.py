@@ -28,12 +28,11 @@ from jaxtyping import Array, PyTree
 from experiments.architecture import ArchitectureConfig
 from experiments.curvature import segment_hessian_norm
 from experiments.descent import Apply, Finished, Problem, Status, descend, member
+from experiments.ensemble import drawn, stacked
 from experiments.interpolation import interpolate
 from experiments.kernel import empirical_ntk
-from experiments.labels import Labels, lipschitz_target
-from experiments.points import PointSet, construct
-from experiments.studies.networks import NETWORKS, Network, domain_of
-from experiments.studies.slowdown import LABELLINGS
+from experiments.studies.labelled_pair import LABELLINGS, data
+from experiments.studies.networks import NETWORKS, Network
 from experiments.studies.tail_slope_findings import find
 from experiments.study import Measured, Study
 
@@ -138,26 +137,14 @@ def batch(run: TailRun) -> tuple[Any, ...]:
     return run.architecture, run.point_shape, run.num_points, run.seed // 6
 
 
-def data(run: TailRun) -> tuple[PointSet, Labels]:
-    """A run's points and labels; the target function and the spread set depend on the seed alone."""
-    points = construct("pair_collapse", run.num_points, domain_of(run.point_shape), h=run.h, seed=run.seed)
-    labels = lipschitz_target(points.points, lipschitz=run.lipschitz, seed=run.seed)
-    return points, LABELLINGS[run.labelling](labels, points, run)
-
-
 def measure(runs: Sequence[TailRun]) -> Iterator[tuple[TailRun, Measured]]:
     """Descent of all runs of one shape together, then each one's minimum, then their tails together."""
     model = runs[0].architecture.build(runs[0].point_shape)
     points, labels = zip(*(data(run) for run in runs))
-    problem = Problem(
-        x=np.stack([each.points for each in points]),
-        y=np.stack([each.values for each in labels]),
-        step_size=np.array([run.step_size for run in runs]),
-        pair=np.array([each.pair for each in points]),
-        target=np.array([run.target for run in runs]),
-        max_steps=np.array([run.max_steps for run in runs], np.int32),
+    problem = stacked(
+        runs, [each.points for each in points], [each.values for each in labels], [each.pair for each in points]
     )
-    params = jax.vmap(model.init)(jax.vmap(jax.random.key)(np.array([run.seed for run in runs])))
+    params = drawn(model, np.array([run.seed for run in runs]))
     found: dict[int, Measured] = {}
     starts: dict[int, PyTree] = {}
     for end in descend(model, params, problem):

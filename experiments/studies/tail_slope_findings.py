@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.records import Record
-from experiments.statistics import Estimate, Slope, bootstrap, slopes_in_separation
+from experiments.statistics import Estimate, Slope, bootstrap, slopes_in_separation, with_interval
 from experiments.study import Findings
 from theory import spectral_ceiling, tail_rate
+from theory.rounding import EPS
 from theory.verdict import Check
 
 INTERPOLATES = 1e-12
@@ -17,8 +18,6 @@ INTERPOLATES = 1e-12
 
 RESOLUTION = 0.02
 """A rate counts as resolved when its error is below this share of it."""
-
-_EPS = float(np.finfo(float).eps)
 
 
 class Tail(NamedTuple):
@@ -44,7 +43,7 @@ def tail_of(losses: np.ndarray, *, step_size: float, num_points: int, output_sca
     logs, middle = np.log(losses), steps // 2
     early, late = (logs[0] - logs[middle]) / middle, (logs[middle] - logs[-1]) / (steps - middle)
     # Residuals are off by some 8 eps each, so log L by 2 * 8 eps * scale / sqrt(2 L) at either end of either half.
-    rounding = 64 * _EPS * output_scale / (math.sqrt(2 * float(np.min(losses))) * middle)
+    rounding = 64 * EPS * output_scale / (math.sqrt(2 * float(np.min(losses))) * middle)
     rate = float(logs[0] - logs[-1]) / steps
     eigenvalue = -num_points * math.expm1(-rate / 2) / step_size
     return Tail(rate, float(abs(early - late)) + rounding, eigenvalue)
@@ -110,7 +109,7 @@ def _linear_check(record: Record, where: str) -> Check:
     """R5's window law on the linearisation at theta*, all modes alike at first: its steps by repeated squaring."""
     size, eta, gram = record.config["num_points"], record.scalars["tail_step_size"], record.arrays["gram_star"]
     eigenvalues, vectors = np.linalg.eigh(gram)
-    slow = max(float(eigenvalues[0]), size * _EPS * float(eigenvalues[-1]))
+    slow = max(float(eigenvalues[0]), size * EPS * float(eigenvalues[-1]))
     steps = math.ceil(4 * size / (eta * slow))  # eight e-foldings of the slow mode's loss
     first = vectors @ np.full(size, size**-0.5)
     last = np.linalg.matrix_power(np.eye(size) - eta * gram / size, steps) @ first
@@ -273,7 +272,7 @@ def _words(
 
     def exponents(name: str) -> str:
         chosen = [
-            f"{slope.label.split()[0]} {slope.measured:+.2f} [{slope.ci_low:+.2f}, {slope.ci_high:+.2f}]"
+            f"{slope.label.split()[0]} {with_interval(slope)}"
             for slope in slopes
             if slope.label.split(" ", 1)[1] == f"{name}, all h"
         ]

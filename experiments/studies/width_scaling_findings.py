@@ -8,7 +8,7 @@ import numpy as np
 from experiments.initialisation import SCALINGS
 from experiments.largest_step import CRITERIA
 from experiments.records import Record
-from experiments.statistics import Estimate, Slope, bootstrap, bootstrap_slope
+from experiments.statistics import Estimate, Slope, bootstrap, bootstrap_slope, with_interval
 from experiments.study import Findings
 from theory import learning_rate_scale
 from theory.verdict import Check
@@ -182,7 +182,7 @@ def _words(slopes: Sequence[Slope]) -> dict[str, str]:
     def told(name: str, quantity: str) -> str:
         for reach in (f"{_LARGEST} largest", "all"):
             if slope := found.get(f"{name}: {quantity} in width, {reach}"):
-                return f"{slope.measured:+.2f} [{slope.ci_low:+.2f}, {slope.ci_high:+.2f}]"
+                return with_interval(slope)
         return "not bracketed"
 
     names = list(dict.fromkeys(label.split(":")[0] for label in found if " in width, " in label))

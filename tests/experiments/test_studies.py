@@ -9,7 +9,7 @@ from study_runs import measured, smoke, verdicts_when_spoilt
 
 from experiments.records import record_key
 from experiments.reproduce import dump
-from experiments.studies import STUDIES, convergence, kernel_spectrum, separation_law, slowdown
+from experiments.studies import STUDIES, convergence, kernel_spectrum, labelled_pair, separation_law, slowdown
 from experiments.studies.networks import NETWORKS, RESIDUAL, domain_of
 from theory.claims import CLAIMS
 from theory.verdict import Verdict, judge
@@ -70,7 +70,7 @@ def test_slowdown_varies_one_point_and_nothing_else():
             for run in slowdown.plan(preset)
             if (run.architecture, run.labelling, run.seed) == (network.architecture, "smooth", 1)
         ]
-        sets = [slowdown.data(run)[0] for run in runs]
+        sets = [labelled_pair.data(run)[0] for run in runs]
         for run, points in zip(runs, sets):
             eps = 8 * np.finfo(float).eps * np.abs(points.points).max()
             assert abs(points.separation - run.h) <= eps and points.pair == (0, 1)
@@ -84,7 +84,7 @@ def test_slowdown_labels_are_what_they_are_called():
     preset = slowdown.PRESETS["quick"]
     by_labelling = {run.labelling: run for run in slowdown.plan(preset) if run.h == preset.separations[-1]}
     for labelling, run in by_labelling.items():
-        points, labels = slowdown.data(run)
+        points, labels = labelled_pair.data(run)
         difference = labels.values[1] - labels.values[0]
         if labelling == "gap":
             assert difference == pytest.approx(preset.gap, abs=1e-12)

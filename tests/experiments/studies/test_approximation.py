@@ -10,7 +10,7 @@ from study_runs import smoke
 from experiments.labels import lipschitz_target
 from experiments.points.voronoi import covering
 from experiments.separation import separation
-from experiments.studies import approximation, approximation_checks, approximation_findings
+from experiments.studies import approximation, approximation_checks, approximation_findings, approximation_ranks
 from experiments.studies.approximation_designs import DESIGNS
 from theory.verdict import Verdict, judge
 
@@ -122,7 +122,7 @@ def test_slopes_seen_agree_with_differences_and_stay_below_their_bounds(network)
 def test_predictors_and_hull_on_points_known_by_hand():
     records, _ = smoke("approximation")
     by_hand = records[0]._replace(arrays={"points": np.array([[0.2], [0.5], [0.9]]), "worst": np.array([0.05])})
-    found = approximation_findings.predictors(by_hand)
+    found = approximation_ranks.predictors(by_hand)
     assert found["corner"] == pytest.approx(0.2)
     assert found["A5 weight"] == pytest.approx(0.2 * (0.2 + 0.3) / 2)  # t (t + g) / 2, the left end
     assert approximation_findings._outside_hull(by_hand)

@@ -7,7 +7,7 @@ from study_runs import smoke, verdicts_when_spoilt
 
 from experiments.records import Record
 from experiments.smoothness import jacobian_lipschitz, parameter_radii
-from experiments.studies import slowdown, slowdown_collapse, slowdown_floor
+from experiments.studies import labelled_pair, slowdown, slowdown_collapse, slowdown_floor
 from theory.verdict import Verdict
 
 
@@ -23,7 +23,7 @@ def test_known_path_floor_solves_its_equation():
     run, record, floor = next(each for each in zip(runs, records, floors) if each[2] > 0.0)
     model = run.architecture.build(run.point_shape)
     params = model.init(jax.random.key(run.seed))
-    pair = slowdown.data(run)[0].points[:2]
+    pair = labelled_pair.data(run)[0].points[:2]
     ends = floor * np.arange(1, 9) / 8
     radii = [parameter_radii(model, params, path_length=end) for end in ends]
     envelope = [

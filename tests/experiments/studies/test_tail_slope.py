@@ -9,7 +9,7 @@ from study_runs import measured, smoke, verdicts_when_spoilt
 
 from experiments.interpolation import interpolate
 from experiments.reproduce import dump
-from experiments.studies import tail_slope
+from experiments.studies import labelled_pair, tail_slope
 from experiments.studies.tail_slope_findings import bottom_share, tail_of
 from theory import tail_rate
 from theory.verdict import Verdict, judge
@@ -54,7 +54,7 @@ def test_only_h_varies():
     ]
     assert [run.h for run in runs] == list(preset.separations)
     assert len({replace(run, h=1.0) for run in runs}) == 1
-    points, labels = zip(*(tail_slope.data(run) for run in runs))
+    points, labels = zip(*(labelled_pair.data(run) for run in runs))
     moved = np.flatnonzero((points[0].points != points[-1].points).any(axis=1))
     assert len(moved) == 1
     same = np.delete(labels[0].values - labels[-1].values, moved)
@@ -75,7 +75,7 @@ def test_interpolation_solves_a_linear_model_by_the_shortest_step():
 
 def test_interpolation_of_a_network_reaches_rounding_from_its_initialisation():
     run = tail_slope.plan(tail_slope.PRESETS["smoke"])[0]
-    points, labels = tail_slope.data(run)
+    points, labels = labelled_pair.data(run)
     model = run.architecture.build(run.point_shape)
     found, residual = interpolate(model, model.init(jax.random.key(0)), points.points, labels.values)
     assert np.max(np.abs(residual)) <= 1e-13
