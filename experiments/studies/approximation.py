@@ -116,7 +116,7 @@ PRESETS = {
         ((PLAIN_SQUARE, 16),),
         (0.2, 0.1),
         seeds=2,
-        max_steps=2_000,
+        max_steps=1_500,
         target=1e-4,
     ),
     "paper": Preset(

@@ -73,7 +73,7 @@ PRESETS = {
         seeds=2,
         max_steps=50_000,
     ),
-    "quick": Preset(NETWORKS, (0.4, 0.2, 0.1), seeds=4, max_steps=200_000),
+    "quick": Preset(NETWORKS, (0.4, 0.2, 0.1), seeds=3, max_steps=200_000),
     "paper": Preset(NETWORKS, (0.4, 0.2, 0.1, 0.05, 0.025), seeds=20, max_steps=2_000_000),
 }
 
