@@ -129,7 +129,8 @@ def draw(summary: dict[str, Any]) -> Figure:
     titles = ("linear and plain", "residual, transformer", "growth with the horizon", "loss at five step sizes")
     for ax, letter, title in zip(axes, "abcd", titles):
         style.panel_title(ax, letter, title)
-    axes[2].legend(loc="upper left", handlelength=1.5)
+    if axes[2].lines:  # a small preset has none of the networks shown there
+        axes[2].legend(loc="upper left", handlelength=1.5)
     axes[3].legend(loc="upper right", handlelength=1.5)
     handles = [Line2D([], [], **look, label=label) for label, look in RUNGS.values()]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)

@@ -104,13 +104,16 @@ def reversed_pairs_of(network: str, compared: Mapping[str, list[Record]]) -> dic
             "error_ratio": ratio._asdict(),
         }
 
-    told = [listed(*pair) for pair in reversed_pairs]
-    told.sort(key=lambda each: each["error_ratio"]["value"], reverse=True)
-    worst = {each["larger_h"]: each for each in reversed(told)}
+    def factor(pair: tuple[str, str]) -> float:
+        more, less = (columns(compared[design], "sup_error") for design in pair)
+        return _exp_mean(np.log(more / less))
+
+    by_factor = sorted(reversed_pairs, key=factor, reverse=True)
+    worst = {more: (more, less) for more, less in reversed(by_factor)}
     return {
         "network": network,
         "ordered": len(ordered),
         "reversed": len(reversed_pairs),
         "agreeing": sum(not found.any() for found in larger.values()),
-        "listed": [listed(*A6_PAIR), *sorted(worst.values(), key=told.index)],
+        "listed": [listed(*pair) for pair in (A6_PAIR, *sorted(worst.values(), key=by_factor.index))],
     }
