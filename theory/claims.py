@@ -38,6 +38,7 @@ MODULES = (
     "farthest_first",
     "cosine_distance",
     "subset_separation",
+    "composable_core_sets",
 )
 """Stems of the theorem modules in theory/; each has a hunt of the same name in experiments/hunts/."""
 
