@@ -19,6 +19,7 @@ from figures import (
     propagation,
     safe_step,
     selection_dial,
+    selection_digits,
     separation_law,
     slowdown,
     style,
@@ -41,6 +42,7 @@ DRAWERS: Mapping[str, Callable[[dict[str, Any]], Figure]] = MappingProxyType(
         "convergence": convergence.draw,
         "safe_step": safe_step.draw,
         "propagation": propagation.draw,
+        "selection_digits": selection_digits.draw,
         "width_scaling": width_scaling.draw,
     }
 )

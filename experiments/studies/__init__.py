@@ -11,6 +11,7 @@ from experiments.studies import (
     propagation,
     safe_step,
     selection_dial,
+    selection_digits,
     separation_law,
     slowdown,
     tail_slope,
@@ -32,6 +33,7 @@ STUDIES: Mapping[str, Study] = MappingProxyType(
             convergence,
             safe_step,
             propagation,
+            selection_digits,
             width_scaling,
         )
     }
