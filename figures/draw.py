@@ -20,6 +20,7 @@ from figures import (
     safe_step,
     selection_dial,
     selection_digits,
+    selection_language,
     separation_law,
     slowdown,
     style,
@@ -43,6 +44,7 @@ DRAWERS: Mapping[str, Callable[[dict[str, Any]], Figure]] = MappingProxyType(
         "safe_step": safe_step.draw,
         "propagation": propagation.draw,
         "selection_digits": selection_digits.draw,
+        "selection_language": selection_language.draw,
         "width_scaling": width_scaling.draw,
     }
 )

@@ -6,8 +6,10 @@ Disjoint. From the docstring pairs: first paragraphs and bodies are no part of i
   prompt goes.  No response stands in it word for word; 3% of the prompts do, within lists of related functions.
   From the news: other sources.
 Content.  About 7,600 documents, 10 million characters.  A paragraph that several docstrings share stays in the first.
-Order.    That of `sources.documented`.
+Order.    That of the documents' SHA-256: whoever trains on the first ones only has a sample of all packages.
 """
+
+from hashlib import sha256
 
 from experiments.corpus.docstring_pairs import pair_of, summary_of
 from experiments.corpus.sources import PACKAGES, documented
@@ -34,4 +36,4 @@ def general_text(packages: tuple[str, ...] = PACKAGES) -> list[str]:
         document = "\n\n".join(kept)
         if len(document) >= _SHORTEST:
             documents.append(document)
-    return documents
+    return sorted(documents, key=lambda document: sha256(document.encode("utf-8", "surrogatepass")).digest())

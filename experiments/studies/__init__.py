@@ -12,6 +12,7 @@ from experiments.studies import (
     safe_step,
     selection_dial,
     selection_digits,
+    selection_language,
     separation_law,
     slowdown,
     tail_slope,
@@ -34,6 +35,7 @@ STUDIES: Mapping[str, Study] = MappingProxyType(
             safe_step,
             propagation,
             selection_digits,
+            selection_language,
             width_scaling,
         )
     }

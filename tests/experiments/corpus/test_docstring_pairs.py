@@ -154,6 +154,18 @@ def test_optax():
     paragraphs = [" ".join(paragraph.split()) for text in texts for paragraph in text.split("\n\n")]
     assert not {pair.prompt for pair in pairs} & set(paragraphs)
     assert len(paragraphs) == len(set(paragraphs))
+    assert texts == sorted(texts, key=lambda text: hashlib.sha256(text.encode()).hexdigest())
+
+
+def test_general_text_repeats_no_prompt_and_no_paragraph(monkeypatch):
+    long = "Says much. " * 20
+    found = (
+        Documented("a.py:1", "function", f"Prompt of a pair.\n\n{long}one.\n\nShared by two.", "y" * 60),
+        Documented("a.py:9", "class", f"First.\n\nPrompt of\na pair.\n\n{long}two.\n\nShared  by two.\n\n  Kept.", ""),
+        Documented("a.py:99", "module", "First.\n\nToo short.", ""),
+    )
+    monkeypatch.setattr("experiments.corpus.general_text.documented", lambda packages: found)
+    assert set(general_text()) == {f"{long}one.\n\nShared by two.", f"{long}two.\n\n  Kept."}
 
 
 def test_the_fingerprint_tells_texts_their_limits_and_their_order():
@@ -182,5 +194,9 @@ def test_all_packages():
     assert 6000 < len(pairs) < 8000
     assert 2e6 < sum(len(pair.prompt) + len(pair.response) for pair in pairs) < 3e6
     assert sum(map(len, texts)) > 2e6
+    # The head is a sample of the whole: as many of each package's words in it, to within sampling.
+    for word in ("numpy", "scipy", "matplotlib", "jax", "optax", "sklearn"):
+        share, head = (sum(word in text for text in part) / len(part) for part in (texts, texts[:2000]))
+        assert abs(head - share) < 5 * (share * (1 - share) / 2000) ** 0.5
     assert {pair.source.split("/")[0] for pair in pairs} == set(PACKAGES)
     assert [found for package in PACKAGES for found in documented((package,))] == list(documented())
