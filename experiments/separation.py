@@ -14,8 +14,8 @@ Source. Classic: closest pair by nearest-neighbour search. A sweep along the fir
 """
 
 import math
-from collections.abc import Callable, Iterator
-from itertools import count, islice
+from itertools import count
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -23,14 +23,17 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
+from experiments.equal_rows import lowest_equal
+from experiments.pair_tiles import PairTiles, Tile, rounded_up
 from theory.rounding import EPS
 
 _UNDERFLOW = 1e-150  # differences below this vanish when squared: the screen cannot tell them from duplicates
 _LARGEST = 1e150  # above, squares overflow
-_TREE_POINTS, _TREE_COORDINATES = 256, 12  # a k-d tree pays above so many points, up to so many coordinates
+_TREE_POINTS, _TREE_COORDINATES = 256, 8  # a k-d tree pays above so many points, up to so many coordinates
 _SWEEP_PAIRS = 64  # pairs a point that the sweep may look at before it leaves the cloud to the tree
 _BLOCK_ENTRIES = 1 << 19  # distances screened at once: 4 MiB
-_CHUNK = 1 << 10  # candidates measured at once; a grid has as many as points, and a simplex n^2/2
+_CHUNK = 1 << 18  # numbers of the candidates measured at once; a grid has as many as points, and a simplex n^2/2
+_MANY = 1 << 10  # candidates in a tile, above which it is worth a sharper product
 
 
 class Separation(NamedTuple):
@@ -43,21 +46,16 @@ class Separation(NamedTuple):
 def separation(points: Float[np.ndarray, "n ..."], *, period: float | None = None) -> Separation:
     """The closest pair and its distance; duplicates have distance 0.
 
-    Costs O(n log n) in few coordinates, O(n^2 D) in many.  Raises ValueError for fewer than two points, for points
-    that are not finite, and for a period that is not positive.
+    Costs O(n log n) in few coordinates, O(n^2 D) in many, on all cores.  Raises ValueError for fewer than two points,
+    for points that are not finite, and for a period that is not positive.
     """
     flat = _flatten(points, "points", least=2, period=period)
     duplicate = _first_duplicate(flat)
     if duplicate is not None:
         return Separation(0.0, duplicate)
-    candidates = _tree_candidates if _tree_pays(flat) else _block_candidates
-    pairs, closest = iter(candidates(flat, period=period)), []
-    while chunk := list(islice(pairs, _CHUNK)):
-        first, second = np.transpose(chunk)
-        differences = _wrap(flat[first] - flat[second], period).tolist()
-        closest.append(min(zip((math.hypot(*row) for row in differences), first.tolist(), second.tolist())))
-    nearest = min(closest)
-    return Separation(nearest[0], nearest[1:])
+    if _tree_pays(flat):
+        return _closest_by_tree(flat, period=period)
+    return _closest_by_products(flat) if period is None else _closest_on_torus(flat, period)
 
 
 def distance(
@@ -145,22 +143,25 @@ def _first_duplicate(flat: Float[np.ndarray, "n D"]) -> tuple[int, int] | None:
     """The lexicographically lowest pair of equal rows."""
     if np.all(np.diff(np.sort(flat[:, 0])) > 0):  # the usual case, at a small part of the cost
         return None
-    order = np.lexsort(flat.T)  # equal rows become neighbours, in rising index
-    repeated = np.flatnonzero(np.all(flat[order[1:]] == flat[order[:-1]], axis=1))
+    lowest = lowest_equal(flat.__getitem__, *flat.shape)
+    repeated = np.flatnonzero(lowest < np.arange(len(flat)))
     if repeated.size == 0:
         return None
-    first = repeated[np.argmin(order[repeated])]  # a group's lowest index comes first, its second lowest next
-    return int(order[first]), int(order[first + 1])
+    first = np.min(lowest[repeated])
+    return int(first), int(repeated[np.argmax(lowest[repeated] == first)])
 
 
-def _tree_candidates(flat: Float[np.ndarray, "n D"], *, period: float | None) -> Int[np.ndarray, "c 2"]:
-    """Every pair that could be the closest: within the screen's rounding of the least nearest-neighbour distance."""
-    swept = _swept_candidates(flat) if period is None else None
-    if swept is not None:
-        return swept
-    tree = KDTree(flat, boxsize=period)
-    nearest = float(np.min(tree.query(flat, k=2)[0][:, 1]))
-    return tree.query_pairs(nearest + 2.0 * _screen_error(nearest, flat.shape[1], period), output_type="ndarray")
+def _closest_by_tree(flat: Float[np.ndarray, "n D"], *, period: float | None) -> Separation:
+    """From the pairs within the screen's rounding of the least nearest-neighbour distance."""
+    pairs = _swept_candidates(flat) if period is None else None
+    if pairs is None:
+        tree = KDTree(flat, boxsize=period)
+        nearest = float(np.min(tree.query(flat, k=2, workers=-1)[0][:, 1]))
+        reach = nearest + 2.0 * _screen_error(nearest, flat.shape[1], period)
+        pairs = tree.query_pairs(reach, output_type="ndarray")
+    closest = _Closest(flat, period=period)
+    closest.measure(*np.transpose(pairs))
+    return closest.found
 
 
 def _swept_candidates(flat: Float[np.ndarray, "n D"]) -> Int[np.ndarray, "c 2"] | None:
@@ -188,41 +189,66 @@ def _swept_candidates(flat: Float[np.ndarray, "n D"]) -> Int[np.ndarray, "c 2"] 
         found.append(np.stack([close, close + shift], axis=1))
 
 
-def _block_candidates(flat: Float[np.ndarray, "n D"], *, period: float | None) -> Iterator[Int[np.ndarray, "2"]]:
-    """The same (and, early on, a few more) from all n(n-1)/2 distances, a block of rows at a time."""
-    lower_bounds = _product_bounds(flat) if period is None else _wrapped_bounds(flat, period)
-    rows = max(1, _BLOCK_ENTRIES // len(flat))
-    nearest = math.inf
-    for start in range(0, len(flat) - 1, rows):
-        lower = lower_bounds(start, start + rows)
-        lower[np.tril_indices(len(lower))] = np.inf  # each pair once, i < j
-        i, j = np.unravel_index(np.argmin(lower), lower.shape)
-        if lower[i, j] <= nearest**2 * (1.0 + 8.0 * EPS):
-            nearest = min(nearest, distance(flat[start + i], flat[start + j], period=period))
-            yield from np.argwhere(lower <= nearest**2 * (1.0 + 8.0 * EPS)) + start
+class _Closest:
+    """The closest of the pairs measured so far, and which pairs of a tile of lower bounds have to be measured.
 
-
-def _product_bounds(flat: Float[np.ndarray, "n D"]) -> Callable[[int, int], Float[np.ndarray, "rows m"]]:
-    """Lower bounds of the squared distances |a|^2 + |b|^2 - 2 a.b of rows start..stop to rows start..n.
-
-    Fast (one matrix product), but a near-duplicate loses all its digits.
+    unit: length whose square is the unit of the bounds.
     """
-    centred = flat - np.mean(flat, axis=0)  # rounds by eps |centred|, like the products
-    error = 4.0 * (flat.shape[1] + 4) * EPS
-    sizes = (1.0 - error) * np.sum(centred**2, axis=1, keepdims=True) - 0.5 * _UNDERFLOW**2
-    ones = np.ones_like(sizes)
-    left, right = np.hstack([-2.0 * centred, sizes, ones]), np.hstack([centred, ones, sizes])
-    return lambda start, stop: left[start:stop] @ right[start:].T
+
+    def __init__(self, flat: Float[np.ndarray, "n D"], *, period: float | None, unit: float = 1.0) -> None:
+        self._flat, self._period, self._unit, self._lock = flat, period, unit, Lock()
+        self.found = Separation(math.inf, (-1, -1))
+
+    def measure(self, first: Int[np.ndarray, " m"], second: Int[np.ndarray, " m"]) -> None:
+        """As `distance` does, except for pairs that a plain sum of squares shows not to be closest."""
+        size = max(1, _CHUNK // self._flat.shape[1])
+        for start in range(0, len(first), size):
+            i, j = first[start : start + size], second[start : start + size]
+            differences = _wrap(self._flat[i] - self._flat[j], self._period)
+            rough = np.sqrt(np.einsum("ij,ij->i", differences, differences))
+            nearest = min(self.found.distance, float(np.min(rough)))
+            kept = rough <= nearest + _screen_error(nearest, self._flat.shape[1], None)
+            lengths = (math.hypot(*row) for row in differences[kept].tolist())
+            for found in map(Separation, lengths, zip(i[kept].tolist(), j[kept].tolist())):
+                with self._lock:
+                    self.found = min(self.found, found)
+
+    def look(self, tile: Tile) -> None:
+        """Measure the pairs of a tile that could be the closest."""
+        if np.min(tile.lower) <= self._ceiling(tile):
+            self._measure_in(tile, np.unravel_index([np.argmin(tile.lower)], tile.lower.shape))
+            close = np.nonzero(tile.lower <= self._ceiling(tile))
+            if len(close[0]) > _MANY and tile.sharper is not None:
+                tile = tile.sharper()
+                close = np.nonzero(tile.lower <= self._ceiling(tile))
+            self._measure_in(tile, close)
+
+    def _measure_in(self, tile: Tile, places: tuple[Int[np.ndarray, " m"], ...]) -> None:
+        self.measure(tile.first + places[0], tile.second + places[1])
+
+    def _ceiling(self, tile: Tile) -> np.ndarray:
+        return rounded_up((self.found.distance / self._unit) ** 2 * (1.0 + 8.0 * EPS), tile.lower.dtype)
 
 
-def _wrapped_bounds(flat: Float[np.ndarray, "n D"], period: float) -> Callable[[int, int], Float[np.ndarray, "rows m"]]:
-    """Lower bounds of the squared distances on the torus, likewise."""
+def _closest_by_products(flat: Float[np.ndarray, "n D"]) -> Separation:
+    """From lower bounds of all n(n-1)/2 distances, in tiles of a matrix product."""
+    centre = np.mean(flat, axis=0)
+    unit = math.ldexp(1.0, math.frexp(float(np.max(np.abs(flat - centre))))[1])  # a power of two rounds nothing
+    closest = _Closest(flat, period=None, unit=unit)
+    PairTiles(lambda rows: (flat[rows] - centre) / unit, *flat.shape).visit(closest.look)
+    return closest.found
 
-    def lower_bounds(start: int, stop: int) -> Float[np.ndarray, "rows m"]:
-        wrapped = distances(flat[start:stop], flat[start:], period=period)
-        return np.maximum(wrapped - _screen_error(wrapped, flat.shape[1], period), 0.0) ** 2
 
-    return lower_bounds
+def _closest_on_torus(flat: Float[np.ndarray, "n D"], period: float) -> Separation:
+    """From all n(n-1)/2 distances, a block of rows at a time."""
+    closest = _Closest(flat, period=period)
+    rows = max(1, _BLOCK_ENTRIES // len(flat))
+    for start in range(0, len(flat) - 1, rows):
+        wrapped = distances(flat[start : start + rows], flat[start:], period=period)
+        lower = np.maximum(wrapped - _screen_error(wrapped, flat.shape[1], period), 0.0) ** 2
+        lower[np.tril_indices(len(lower))] = np.inf  # each pair once, i < j
+        closest.look(Tile(start, start, lower, None))
+    return closest.found
 
 
 def _screen_error(
