@@ -1,4 +1,4 @@
-"""Choose rows of the user's own data: a uniform subset by farthest-first traversal, and the rules it is compared with."""
+"""Choose rows of the user's own data: a uniform subset by farthest-first traversal, and what it is compared with."""
 
 from experiments.selection.methods import METHODS, METRICS, STARTS, Selection, select
 
