@@ -1,0 +1,165 @@
+"""Tasks in this process, on workers of this machine, or on a running dask scheduler. The one module that knows dask.
+
+A task is a module-level function of one argument and of what all tasks share. Arguments and results travel, data do
+not: a task that needs a part of a file reads it where it runs.
+"""
+
+import logging
+import signal
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, cast
+
+ALLOWED_DEATHS = 2
+"""A task may outlive this many of its workers; the next death is blamed on the task."""
+
+_ANSWER_SECONDS = 8.0
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_SETTINGS = {
+    "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+    "distributed.comm.timeouts.connect": "60s",  # a loaded machine is slow, not gone
+    "distributed.worker.profile.enabled": False,
+    # Without MALLOC_TRIM_THRESHOLD_, dask's default, under which tasks full of small arrays take six times as long.
+    "distributed.nanny.pre-spawn-environ": dict.fromkeys(_ONE_THREAD, 1),
+    "distributed.worker.multiprocessing-method": "spawn",  # a forked JAX is in no defined state
+    # A worker that died is started anew, however long that takes; by default its place is given up after 15 seconds.
+    "distributed.deploy.lost-worker-timeout": "365 days",
+}
+
+
+class WorkerLost(Exception):
+    """A task killed its workers, or the scheduler is gone; its text is the one sentence that says so."""
+
+
+@contextmanager
+def workers(number: int, *, memory: str | int = "auto") -> Iterator[Any]:
+    """A dask client of `number` new processes of this machine with one thread each, which end with the block.
+
+    memory: what a worker may hold before it is started anew, such as "2GiB"; "auto" for its share of the machine.
+    The processes are spawned: a script that calls this does so under `if __name__ == "__main__":`.
+    """
+    if number < 1:
+        raise ValueError(f"workers must be at least 1, but was {number}")
+    from dask import config
+    from distributed import Client, LocalCluster, WorkerPlugin
+
+    with ExitStack() as stack:
+        stack.enter_context(config.set(_SETTINGS))
+        _hush()
+        cluster = LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=memory,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        )
+        stack.callback(cluster.close)
+        client = stack.enter_context(Client(cluster))
+        # Also on workers that are started anew, so not by client.run.
+        cast(Any, client).register_plugin(type("Quiet", (WorkerPlugin,), {"name": "quiet", "setup": _ignore_ctrl_c})())
+        yield client
+
+
+@contextmanager
+def scheduler(address: str) -> Iterator[Any]:
+    """A dask client of the scheduler that runs at `address`, such as tcp://10.0.0.1:8786; its workers stay.
+
+    Raises ValueError if nothing answers there, it has no workers, or these lack this package.
+    """
+    from dask import config
+    from distributed import Client
+
+    with ExitStack() as stack:
+        stack.enter_context(config.set({**_SETTINGS, "distributed.comm.timeouts.connect": f"{_ANSWER_SECONDS}s"}))
+        _hush()
+        try:
+            client: Any = stack.enter_context(Client(address, timeout=_ANSWER_SECONDS))
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"scheduler must be the address of a running dask scheduler, but nothing answers at {address}"
+            ) from error
+        try:
+            client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise ValueError(f"the scheduler at {address} must have a worker, but it has none") from error
+        try:
+            client.run(_importable)
+        except Exception as error:
+            said = str(error) or type(error).__name__
+            raise ValueError(f"the workers of {address} must have this package, but one said: {said}") from error
+        yield client
+
+
+def computed(
+    function: Callable[[Any, Any], Any], tasks: Sequence[Any], shared: Any = None, *, client: Any = None
+) -> Iterator[tuple[int, Any]]:
+    """(i, function(tasks[i], shared)) for every i: in this process in order, or from the client's workers as they end.
+
+    As many tasks are out as there are threads, so a worker's death throws suspicion on no other task and few results
+    wait. What a task raises is raised here after two more trials; WorkerLost if it kills its workers.
+    """
+    if client is None:
+        for i, task in enumerate(tasks):
+            yield i, function(task, shared)
+        return
+    from distributed import wait
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sending large graph")
+        # As a task, not scattered: what died with its worker is made again.
+        common = client.submit(_same, shared, pure=False)
+    waiting, out = iter(enumerate(tasks)), {}
+    try:
+        while True:
+            while len(out) < max(1, sum(client.nthreads().values())) and (following := next(waiting, None)) is not None:
+                i, task = following
+                out[client.submit(function, task, common, pure=False, retries=2)] = i
+            if not out:
+                return
+            try:
+                ready, _ = cast(Any, wait(list(out), timeout=5.0, return_when="FIRST_COMPLETED"))
+            except TimeoutError:
+                continue
+            for future in ready:
+                i = out.pop(future)
+                result = _result(future)
+                future.release()
+                yield i, result
+    except OSError as error:
+        raise WorkerLost("the scheduler must stay reachable, but it is gone") from error
+    finally:
+        if out:
+            client.cancel(list(out))
+
+
+def _result(future: Any) -> Any:
+    from distributed import KilledWorker
+
+    if future.status not in ("finished", "error"):
+        raise WorkerLost("the scheduler must keep its tasks, but it lost one; is it gone?")
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise WorkerLost(
+            f"a task must not kill its worker, but one died {ALLOWED_DEATHS + 1} times; did it run out of memory?"
+        ) from error
+
+
+def _hush() -> None:
+    for name in ("distributed", "distributed.nanny", "distributed.scheduler", "distributed.core", "distributed.comm"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # a lost worker is retried and no news
+
+
+def _ignore_ctrl_c(plugin: Any, worker: Any) -> None:
+    """Ctrl-C goes to the whole terminal; only the driver decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _importable() -> bool:
+    return True
