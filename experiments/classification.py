@@ -59,8 +59,7 @@ class Curves(NamedTuple):
     accuracy: Float[np.ndarray, "runs checks parts"]
 
 
-def _train_one(apply: Apply, loss: str, optimiser: str, run: tuple[PyTree, Task]) -> tuple[Array, Array]:
-    params, task = run
+def _train_one(apply: Apply, loss: str, optimiser: str, params: PyTree, task: Task) -> tuple[Array, Array]:
     transform, row_losses = OPTIMISERS[optimiser](task.step_size), LOSSES[loss]
 
     def batch_loss(params: PyTree, rows: Array) -> Array:
@@ -90,21 +89,24 @@ def _train(apply: Apply, loss: str, optimiser: str, mesh: Mesh, params: PyTree, 
     shard = PartitionSpec("runs")
 
     def share(params: PyTree, task: Task) -> tuple[Array, Array]:
-        return jax.lax.map(partial(_train_one, apply, loss, optimiser), (params, task))
+        return jax.lax.map(partial(_train_one, apply, loss, optimiser, params), task)
 
-    return jax.shard_map(share, mesh=mesh, in_specs=(shard, shard), out_specs=shard, check_vma=False)(params, task)
+    return jax.shard_map(share, mesh=mesh, in_specs=(PartitionSpec(), shard), out_specs=shard, check_vma=False)(
+        params, task
+    )
 
 
 def train(apply: Apply, params: PyTree, task: Task, *, loss: str, optimiser: str) -> Curves:
-    """Losses and accuracies along every run of an ensemble: params and task carry one leading axis over runs.
+    """Losses and accuracies along every run of an ensemble, all of which start from the same params.
 
-    apply: f(params, x) -> (n, m), rows independent.  loss: a name in LOSSES.  optimiser: a name in OPTIMISERS.
+    apply: f(params, x) -> (n, m), rows independent.  task: with one leading axis over runs.  loss: a name in LOSSES.
+    optimiser: a name in OPTIMISERS.
     """
     mesh = Mesh(np.asarray(jax.devices()), ("runs",))
     runs = len(np.asarray(task.step_size))
     order = np.concatenate([np.arange(runs), np.zeros(-runs % mesh.size, int)])  # a share of equal size for each device
-    dealt = jax.tree.map(lambda leaf: np.asarray(leaf)[order], (params, task))
-    found = jax.device_get(_train(apply, loss, optimiser, mesh, *dealt))
+    dealt = jax.tree.map(lambda leaf: np.asarray(leaf)[order], task)
+    found = jax.device_get(_train(apply, loss, optimiser, mesh, params, dealt))
     return Curves(*(np.asarray(column)[:runs] for column in found))
 
 

@@ -36,6 +36,10 @@ class Training:
     optimiser: str
     step_size: float
 
+    @property
+    def name(self) -> str:
+        return f"{self.loss}, {self.optimiser}"
+
 
 @dataclass(frozen=True)
 class DigitsRun:
@@ -69,6 +73,19 @@ class DigitsRun:
         parts += [self.embedding] * (self.embedding != "pixels") + [f"{self.knob} {self.share:g}"] * bool(self.share)
         parts += ["with repetition"] * (not self.epochs) + [f"draw {self.draw}"] * bool(self.draw)
         return " ".join([*parts, f"seed {self.seed}"])
+
+
+class Cell(NamedTuple):
+    """What a run does beyond its preset's common values: one column of every comparison."""
+
+    method: str
+    size: int
+    embedding: str = "pixels"
+    knob: str = "clean"
+    share: float = 0.0
+    epochs: bool = True
+    draw: int = 0
+    step_factor: float = 1.0
 
 
 def choice_of(run: DigitsRun) -> tuple[Any, ...]:

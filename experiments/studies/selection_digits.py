@@ -16,6 +16,7 @@ Falsified by. "Uniform subsets train faster": a ratio random/uniform of steps wh
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -32,6 +33,7 @@ from experiments.studies import selection_digits_findings
 from experiments.studies.digits_run import (
     CLASSES,
     PIXELS,
+    Cell,
     DigitsRun,
     Start,
     Training,
@@ -54,19 +56,6 @@ PARTS = ("own", "pool", "held-out")
 _BATCH_STREAM = 2
 _DRAWS = 200
 """Random subsets whose h_min is measured for D3, without training on them."""
-
-
-class Cell(NamedTuple):
-    """What a run does beyond its preset's common values: one column of every comparison."""
-
-    method: str
-    size: int
-    embedding: str = "pixels"
-    knob: str = "clean"
-    share: float = 0.0
-    epochs: bool = True
-    draw: int = 0
-    step_factor: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +88,8 @@ class Preset:
         found += [Cell(*each, epochs=False) for each in main]
         found += [Cell(*each, step_factor=factor) for factor in self.step_factors for each in main]
         for knob, share in self.knobs:
-            found += [Cell(*each, knob=knob, share=share) for each in main]
+            spoilt = main + [("trimmed", small)] * (knob == "outliers")
+            found += [Cell(*each, knob=knob, share=share) for each in spoilt]
         return found
 
 
@@ -140,7 +130,16 @@ PRESETS = {
         _NETWORK,
         _TRAININGS,
         sizes=(320, 640),
-        methods=("uniform", "random", "half-random-half-min-dist", "min-dist", "matched"),
+        methods=(
+            "uniform",
+            "random",
+            "half-random-half-min-dist",
+            "min-dist",
+            "k-means++",
+            "facility",
+            "matched",
+            "trimmed",
+        ),
         knobs=(
             ("duplicates", 0.25),
             ("duplicates", 0.5),
@@ -177,13 +176,12 @@ def run_of(cell: Cell, training: Training, preset: Preset, seed: int) -> DigitsR
     )
 
 
+def _places(preset: Preset) -> Iterator[tuple[int, Training, Cell]]:
+    return product(range(preset.seeds), preset.trainings, preset.cells())
+
+
 def plan(preset: Preset) -> list[DigitsRun]:
-    return [
-        run_of(cell, training, preset, seed)
-        for seed in range(preset.seeds)
-        for training in preset.trainings
-        for cell in preset.cells()
-    ]
+    return [run_of(cell, training, preset, seed) for seed, training, cell in _places(preset)]
 
 
 class Chosen(NamedTuple):
@@ -251,20 +249,20 @@ def random_separations(run: DigitsRun) -> np.ndarray:
 def measure(runs: Sequence[DigitsRun]) -> Iterator[tuple[DigitsRun, Measured]]:
     """Choose and train all runs of one seed; every choice is looked at once, whatever is trained on it."""
     model = runs[0].architecture.build((PIXELS,))
-    params = jax.device_get(drawn(model, np.array([run.seed for run in runs])))
+    params = member(jax.device_get(drawn(model, np.array([runs[0].seed]))), 0)
     starts: dict[Any, Start] = {}
     by_choice: dict[Any, Chosen] = {}
     with single_threaded_blas():
-        for index, run in enumerate(runs):
+        for run in runs:
             if choice_of(run) not in by_choice:
-                by_choice[choice_of(run)] = chosen_by(run, member(params, index), starts)
+                by_choice[choice_of(run)] = chosen_by(run, params, starts)
     choices = [by_choice[choice_of(run)] for run in runs]
     trained = [(run.training.loss, run.training.optimiser) for run in runs]
     for loss, optimiser in dict.fromkeys(trained):
         kept = [index for index, each in enumerate(trained) if each == (loss, optimiser)]
         task = Task(*(np.stack(column) for column in zip(*(task_of(runs[index], choices[index]) for index in kept))))
         since = time.perf_counter()
-        curves = train(model, member(params, np.array(kept)), task, loss=loss, optimiser=optimiser)
+        curves = train(model, params, task, loss=loss, optimiser=optimiser)
         seconds = (time.perf_counter() - since) * len(jax.devices()) / len(kept)
         for place, index in enumerate(kept):
             run, choice = runs[index], choices[index]
@@ -278,7 +276,10 @@ def measure(runs: Sequence[DigitsRun]) -> Iterator[tuple[DigitsRun, Measured]]:
 
 
 def find(preset: Preset, records: Sequence[Record]) -> Findings:
-    return selection_digits_findings.find(preset, dict(zip(plan(preset), records, strict=True)))
+    by_cell: dict[tuple[str, Cell], list[Record]] = {}
+    for (_, training, cell), record in zip(_places(preset), records, strict=True):
+        by_cell.setdefault((training.name, cell), []).append(record)
+    return selection_digits_findings.find(preset, dict(zip(plan(preset), records)), by_cell)
 
 
 STUDY = Study(
@@ -291,7 +292,7 @@ STUDY = Study(
     control="random subsets of the same size, with the same classes, batches with repetition, nearest rows, embeddings",
     falsified_by="a ratio of steps, random over uniform, whose interval lies below 1",
     claims=("R1", "D1", "D3"),
-    schema=1,
+    schema=2,
     presets=PRESETS,
     plan=plan,
     batch=lambda run: (run.architecture, run.pool_size, run.held_out, run.steps, run.seed),
