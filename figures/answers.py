@@ -72,6 +72,14 @@ ANSWERS: dict[str, str] = {
         "{log10 sigma_min a layer, residual tanh hidden 8, skip} and "
         "{log10 sigma_min a layer, residual tanh hidden 8, no skip}."
     ),
+    "selection_digits": (
+        "Sooner on held-out digits, later on its own. Steps, random over uniform, 320 of 1,280 rows, Adam: own rows "
+        "{cross-entropy, adam, 320 rows: steps to own loss, late, random / uniform}, held-out "
+        "{cross-entropy, adam, 320 rows: steps to held-out loss, late, random / uniform}; points of held-out accuracy "
+        "{cross-entropy, adam, 320 rows: held-out accuracy, uniform less random}. $h_{\\min}$ ranks "
+        "$\\lambda_{\\min}(K_0)$ at {l2, sgd, all rules: lambda_min by h_min} but the steps on own rows, SGD, at "
+        "{l2, sgd, all rules: steps to own loss by h_min}, against the claim: far points are harder to fit."
+    ),
     "width_scaling": (
         "It saturates for plain networks, exponent in the width {plain: monotone step in width, 3 largest}, and for "
         "transformers with $\\tau_\\epsilon$ {transformer, tau: monotone step in width, 3 largest}, but not with "

@@ -21,6 +21,7 @@ from figures import (
     selection_dial,
     selection_digits,
     selection_language,
+    selection_subsets,
     separation_law,
     slowdown,
     style,
@@ -63,7 +64,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 def committed_summary(name: str) -> dict[str, Any]:
     """The summary in the repository from which a figure is drawn without training."""
-    return read_summary(SUMMARIES / f"{name}.json")
+    return read_summary(SUMMARIES / f"{_SECOND.get(name, name)}.json")
 
 
 def committed_hunts() -> dict[str, dict[str, Any]]:
@@ -81,9 +82,18 @@ def draw_graph() -> Figure:
     return claims_graph.draw(tuple(CLAIMS.values()))
 
 
-FIGURES = (*DRAWERS, "precision", "ledger", "claims_graph")
-"""Every figure: one a study, the comparison of precisions, the ledger, the graph of the claims."""
-_BESIDE = MappingProxyType({"precision": precision.draw, "ledger": draw_ledger})
+_SECOND = MappingProxyType({"selection_subsets": "selection_language"})
+"""Figures that are drawn from the summary of a study that has another one."""
+FIGURES = (*DRAWERS, *_SECOND, "precision", "ledger", "claims_graph")
+"""Every figure: one a study or two, the comparison of precisions, the ledger, the graph of the claims."""
+_BESIDE = MappingProxyType(
+    {"selection_subsets": selection_subsets.draw, "precision": precision.draw, "ledger": draw_ledger}
+)
+
+
+def drawn_from(study: str) -> tuple[str, ...]:
+    """The figures of a study's summary."""
+    return study, *(name for name, first in _SECOND.items() if first == study)
 
 
 def committed_figure(name: str) -> Figure:

@@ -47,7 +47,7 @@ def reproduce(
     from experiments.records import RecordStore, write_atomically
     from experiments.reproduce import dump, run_study, write_summary
     from experiments.studies import STUDIES
-    from figures.draw import draw_figure
+    from figures.draw import draw_figure, drawn_from
     from figures.terminal import Reporter, print_ledger
 
     studies = chosen("--only", only, STUDIES)
@@ -57,7 +57,8 @@ def reproduce(
         for study in studies:
             findings[study.name], made = run_study(study, preset, store, fresh=fresh, report=reporter)
             summary = write_summary(study, preset, findings[study.name], made, out / "summaries")
-            draw_figure(study.name, summary, out / "figures", paper=style)
+            for name in drawn_from(study.name):
+                draw_figure(name, summary, out / "figures", paper=style)
     entries = ledger(
         [check for found in findings.values() for check in found.checks],
         [slope for found in findings.values() for slope in found.slopes],

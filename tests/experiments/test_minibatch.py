@@ -136,13 +136,12 @@ def entry(weights, path):
     return float((weights if path[0] in weights else weights["layers"][0])[path[0]][path[1]])
 
 
-@pytest.mark.parametrize("objective", ["cross-entropy", "l2"])
-def test_a_plain_step_is_minus_rate_times_the_gradient(objective, slope):
+def test_a_plain_step_is_minus_rate_times_the_gradient(slope):
     before = params()
-    state, loss = stepper(MODEL, objective=objective, rule="sgd")(started(params(), "sgd"), BATCH, 0.5)
-    assert loss == pytest.approx(evaluate(MODEL, before, BATCH)[objective], rel=1e-5)
+    state, loss = stepper(MODEL, objective="l2", rule="sgd")(started(params(), "sgd"), BATCH, 0.5)
+    assert loss == pytest.approx(evaluate(MODEL, before, BATCH)["l2"], rel=1e-5)
     for (name, path), expected in slope.items():
-        if name == objective:
+        if name == "l2":
             assert entry(before, path) - entry(state.params, path) == pytest.approx(0.5 * expected, rel=1e-2, abs=2e-6)
 
 
