@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.points.domains import Domain
+from experiments.selection import traversal
+from experiments.selection.cloud import Cloud
 from experiments.separation import distances
 from theory.rounding import EPS
 
@@ -43,8 +45,10 @@ def farthest_first(
 ) -> Int[np.ndarray, " n"]:
     """Indices of the farthest-first traversal that starts at row 0; of equally far rows the first is taken.
 
-    O(num_points M D) time, O(M) memory.
+    Euclidean distances are compared as `experiments.selection.traversal` does; with a period, in O(num_points M D).
     """
+    if period is None:
+        return traversal.farthest_first(Cloud(pool, "euclidean"), num_points).rows
     taken = [0]
     to_taken = distances(pool, pool[:1], period=period)[:, 0]
     while len(taken) < num_points:

@@ -81,7 +81,7 @@ class Cloud:
             found[block] = lengths(self[block] - point)
         return found
 
-    def unscaled(self, distances: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    def unscaled(self, distances: Float[np.ndarray, "*m"]) -> Float[np.ndarray, "*m"]:
         """Distances over `unit` in the metric asked for."""
         return 0.5 * distances**2 if self.cosine else distances * self.unit
 

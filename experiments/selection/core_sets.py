@@ -17,6 +17,7 @@ Source. Indyk, Mahabadi, Mahdian and Mirrokni 2014; Malkomes et al. 2015.
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from jaxtyping import Float, Int
 from experiments.cluster import computed
 from experiments.selection.methods import METRICS, STARTS, Metric, Selection, Start, select
 from experiments.selection.stored_rows import HeldRows, StoredRows, stored_rows
+from experiments.threads import on_all_cores
 from theory.composable_core_sets import cover_floor, dispersion_ceiling
 from theory.cosine_distance import doubled_angle
 
@@ -190,20 +192,23 @@ def farthest(
     centre = own.mean(axis=0)
     shifted = own - centre
     factor = np.column_stack([-2.0 * shifted, np.sum(shifted**2, axis=1)]).astype(dtype).T  # |c|^2 - 2 x.c
-    before = every = 0.0
-    step = max(1, _PRODUCTS // len(own))
-    for first in range(0, len(points), step):
+    reached = [0.0 if len(own) > 1 else math.inf, 0.0]
+    step, lock = max(1, _PRODUCTS // len(own)), Lock()
+
+    def look(first: int) -> None:
         block = points[first : first + step].astype(np.float64)
         products = np.column_stack([block - centre, np.ones(len(block))]).astype(dtype) @ factor
+        upper = _lengths(block - own[-1])
+        before = math.inf
         if len(own) > 1:
-            near = np.argmin(products[:, :-1], axis=1)
-            to_near = _lengths(block - own[near])
-            before = _largest(block, own[:-1], to_near, before)
-            upper = np.minimum(to_near, _lengths(block - own[-1]))
-        else:
-            before, upper = math.inf, _lengths(block - own[-1])
-        every = _largest(block, own, upper, every)
-    return before, every
+            to_near = _lengths(block - own[np.argmin(products[:, :-1], axis=1)])
+            before, upper = _largest(block, own[:-1], to_near, reached[0]), np.minimum(to_near, upper)
+        every = _largest(block, own, upper, reached[1])
+        with lock:
+            reached[:] = max(reached[0], before), max(reached[1], every)
+
+    on_all_cores(look, range(0, len(points), step))
+    return reached[0], reached[1]
 
 
 def _largest(

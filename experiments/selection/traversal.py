@@ -156,7 +156,7 @@ class _State:
         if size < len(rows):
             exact &= self.bound[rows] >= _largest(self.bound[rows], size)
         seen, chosen = self.seen[rows], len(self.screen.chosen)
-        for since in np.flatnonzero(np.bincount(seen, minlength=chosen)[:chosen]):
+        for since in np.flatnonzero(np.bincount(seen, minlength=chosen)[:chosen]).tolist():
             group = np.flatnonzero(seen == since)
             some = rows[group]
             found = self.screen.nearest(some, known=self.bound[some], since=int(since), measured=exact[group])
