@@ -10,8 +10,10 @@ import cyclopts
 
 from figures.commands.asked import BadInput
 from figures.commands.certify import certify
+from figures.commands.measure import measure
 from figures.commands.report import report
 from figures.commands.reproduce import reproduce
+from figures.commands.select import select
 from figures.commands.show import claims, draw
 from figures.commands.verify import verify
 
@@ -19,7 +21,7 @@ app = cyclopts.App(
     name="uniformity",
     help="Does more uniform training data make gradient descent faster, and what exactly can be proved about it?",
 )
-for command in (reproduce, report, claims, draw, verify, certify):
+for command in (reproduce, report, claims, draw, verify, certify, measure, select):
     app.command(command)
 
 

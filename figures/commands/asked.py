@@ -28,3 +28,10 @@ def use_all_cores() -> None:
     import jax
 
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+
+
+def plain(value: Any) -> Any:
+    """Named tuples as objects and other sequences as lists, for JSON."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(item) for name, item in value._asdict().items()}
+    return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value
