@@ -2,15 +2,23 @@
 
 import gc
 import os
+import sys
 import tempfile
 
-# Compiled code is shared by the workers and by the commands that tests start, and gone with the session: the workers
-# inherit the controller's folder.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    _COMPILED = tempfile.TemporaryDirectory(prefix="compiled-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+# What one process of the tests has made is there for the others: the workers and the commands that tests start inherit
+# the controller's folder, which is gone with the session.
+if "UNIFORMITY_TESTS" not in os.environ:
+    _SHARED = tempfile.TemporaryDirectory(prefix="uniformity-tests-")
+    os.environ["UNIFORMITY_TESTS"] = _SHARED.name
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = f"{_SHARED.name}/compiled"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    # Where Python may keep no compiled modules beside the sources, every process would compile the libraries anew.
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode = False
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = f"{_SHARED.name}/python"
 
 from jaxtyping import install_import_hook
 

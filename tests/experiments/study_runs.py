@@ -1,15 +1,21 @@
 """Studies in the tests: their records without a store, and the verdicts once a measurement is spoilt."""
 
+import fcntl
 import json
+import os
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from experiments.records import Record, plain, record_key
+from experiments.records import Record, RecordStore, plain, record_key
+from experiments.reproduce import run_study
 from experiments.statistics import bootstrap
 from experiments.studies import STUDIES
+from experiments.study import Findings
 from theory.verdict import Verdict, judge
 
 
@@ -24,18 +30,31 @@ def measured(study, runs):
     return [found[run] for run in runs]
 
 
+SHARED = Path(os.environ["UNIFORMITY_TESTS"])
+
+
+def smoke_store(name):
+    """The store that has a study's smoke preset, measured once a test session: a worker that comes second waits."""
+    store = RecordStore(SHARED / "smoke")
+    unread = replace(STUDIES[name], find=lambda preset, records: Findings({}, [], [], {}))
+    with (SHARED / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+        run_study(unread, "smoke", store, report=lambda event: None)
+    return store
+
+
+def smoke_keys(name):
+    """Keys of a study's smoke records in the plan's order."""
+    study = STUDIES[name]
+    return [record_key(study.name, study.schema, run) for run in study.plan(study.presets["smoke"])]
+
+
 @cache
 def smoke(name):
-    """A study's smoke preset, measured once a test session: the records in the plan's order, and the findings."""
-    study = STUDIES[name]
-    preset = study.presets["smoke"]
-    runs = study.plan(preset)
-    by_run = {}
-    for shape in dict.fromkeys(study.batch(run) for run in runs):
-        batch = [run for run in runs if study.batch(run) == shape]
-        by_run |= zip(batch, measured(study, batch))
-    records = [by_run[run] for run in runs]
-    return records, study.find(preset, records)
+    """The records of a study's smoke preset in the plan's order, and its findings."""
+    store = smoke_store(name)
+    records = [store.get(key) for key in smoke_keys(name)]
+    return records, STUDIES[name].find(STUDIES[name].presets["smoke"], records)
 
 
 def spoilt(value, factor):

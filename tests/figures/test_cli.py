@@ -1,19 +1,21 @@
 """The command, as a user runs it: a smoke run end to end, reuse, damage, bad input, verification."""
 
 import json
+import shutil
 import subprocess
 import sys
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from matplotlib.patches import FancyArrowPatch
+from study_runs import smoke_keys, smoke_store
 
 from experiments.hunt import Hunt, search
 from experiments.hunts import HUNTS
 from experiments.studies import STUDIES
-from figures import cli, style
+from figures import cli, draw, style
 from figures.commands import reproduce, verify
 from figures.draw import FIGURES, committed_summary, draw_figure, draw_graph, figure_of
 from figures.terminal import print_claims
@@ -44,22 +46,43 @@ def uniformity_here(*arguments):
     return left.value.code, printed.getvalue()
 
 
+MEASURED = ("separation_law", "greedy_designs")
+"""Studies whose smoke preset the command measures here; it finds the records of the others in its store."""
+
+
+@contextmanager
+def no_drawing():
+    """Where the figures are not what is tested: drawing them takes most of a command's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draw, "draw_figure", lambda *arguments, **options: [])
+        yield
+
+
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory):
-    """Every study's smoke preset, in this process: it has compiled them for the studies' own tests."""
+    """Every study's smoke preset by the installed command, in its own process."""
     out = tmp_path_factory.mktemp("out")
-    status, printed = uniformity_here("reproduce", "--preset", "smoke", "--out", str(out))
-    assert status == 0
-    return out, printed, json.loads((out / "ledger.json").read_text())["claims"]
+    (out / "records").mkdir()
+    for name in reversed(STUDIES):  # the studies' own tests, beside this, begin at the other end
+        store = smoke_store(name)
+        for key in smoke_keys(name) if name not in MEASURED else ():
+            for kind in ("npz", "json"):
+                shutil.copy(store.root / f"{key}.{kind}", out / "records")
+    done = uniformity("reproduce", "--preset", "smoke", "--out", str(out))
+    return out, done.stdout, json.loads((out / "ledger.json").read_text())["claims"]
 
 
 @pytest.fixture(scope="module")
-def again(smoke):
-    """The same run by the installed command, in its own process, after one record was damaged."""
-    out, _, _ = smoke
-    victim = sorted((out / "records").glob("*.npz"))[0]
+def again(smoke, tmp_path_factory):
+    """The same run in this process on the first one's records, one of them damaged; it draws nothing."""
+    out = tmp_path_factory.mktemp("again")
+    shutil.copytree(smoke[0] / "records", out / "records")
+    victim = out / "records" / f"{smoke_keys(MEASURED[0])[0]}.npz"
     victim.write_bytes(victim.read_bytes()[:-7])
-    return victim, uniformity("reproduce", "--preset", "smoke", "--out", str(out), "--json")
+    with no_drawing(), redirect_stderr(StringIO()) as progress:
+        status, printed = uniformity_here("reproduce", "--preset", "smoke", "--out", str(out), "--json")
+    assert status == 0
+    return out, victim, printed, progress.getvalue()
 
 
 def test_reproduce_writes_ledger_records_summaries_and_figures(smoke):
@@ -74,17 +97,20 @@ def test_reproduce_writes_ledger_records_summaries_and_figures(smoke):
     for name in (*STUDIES, "ledger"):
         for kind in ("pdf", "svg", "png"):
             assert (out / "figures" / f"{name}.{kind}").stat().st_size > 1000
-    assert printed.count(" ran ") == len(list((out / "records").glob("*.json"))) and "reused" not in printed
+    ran = sum(len(smoke_keys(name)) for name in MEASURED)
+    assert printed.count(" ran ") == ran > 0
+    assert printed.count(" reused ") == len(list((out / "records").glob("*.json"))) - ran > 0
     assert "Ledger" in printed
 
 
 def test_a_second_run_reuses_all_but_a_damaged_record_and_gives_the_same_ledger(smoke, again):
-    (out, _, claims), (victim, done) = smoke, again
-    assert "damaged" in done.stderr and victim.stem in done.stderr
-    assert done.stderr.count(" ran ") == 1
-    assert done.stderr.count(" reused ") == len(list((out / "records").glob("*.json"))) - 1
+    """The ledger that another process wrote."""
+    (_, _, claims), (out, victim, printed, progress) = smoke, again
+    assert "damaged" in progress and victim.stem in progress
+    assert progress.count(" ran ") == 1
+    assert progress.count(" reused ") == len(list((out / "records").glob("*.json"))) - 1
     assert json.loads((out / "ledger.json").read_text())["claims"] == claims
-    assert [entry["id"] for entry in json.loads(done.stdout)["claims"]] == list(CLAIMS)
+    assert [entry["id"] for entry in json.loads(printed)["claims"]] == list(CLAIMS)
 
 
 def test_a_killed_run_resumes_to_the_same_ledger(smoke, tmp_path):
@@ -99,8 +125,9 @@ def test_a_killed_run_resumes_to_the_same_ledger(smoke, tmp_path):
     process.wait()
     stored = len(list((tmp_path / "records").glob("*.json")))
     assert stored >= 1
-    resumed = uniformity(*arguments, str(tmp_path))
-    assert resumed.stdout.count(" reused ") >= stored
+    with no_drawing():
+        status, printed = uniformity_here(*arguments, str(tmp_path))
+    assert status == 0 and printed.count(" reused ") >= stored
     own = {claim for claim in CLAIMS if [s.name for s in STUDIES.values() if claim in s.claims] == ["greedy_designs"]}
     assert own  # a claim that other studies check too has more checks in the whole ledger
     claims = json.loads((tmp_path / "ledger.json").read_text())["claims"]
@@ -127,8 +154,10 @@ def test_float32_is_compared_with_float64_and_no_ledger_written(tmp_path):
     assert "no ledger is written" in done.stdout and not (tmp_path / "ledger.json").exists()
     for kind in ("pdf", "svg", "png"):
         assert (tmp_path / "figures" / f"precision.{kind}").stat().st_size > 1000
-    again = uniformity(*arguments, "--json")
-    assert json.loads(again.stdout) == book and " ran " not in again.stderr
+    with no_drawing(), redirect_stderr(StringIO()) as progress:
+        status, printed = uniformity_here(*arguments, "--json")
+    assert status == 0 and json.loads(printed) == book
+    assert " reused " in progress.getvalue() and " ran " not in progress.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +205,7 @@ def test_draw_needs_no_training_and_is_byte_identical(tmp_path):
 
 
 @pytest.mark.parametrize(("index", "name"), list(enumerate(STUDIES)))
-def test_each_figure_redrawn_from_its_summary_is_byte_identical(smoke, again, index, name):
+def test_each_figure_redrawn_from_its_summary_is_byte_identical(smoke, index, name):
     """Against what another process drew. A format each in turn: its writer does not know which figure it writes."""
     out, _, _ = smoke
     kind = list(style.UNDATED)[index % 3]
