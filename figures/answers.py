@@ -80,6 +80,13 @@ ANSWERS: dict[str, str] = {
         "$\\lambda_{\\min}(K_0)$ at {l2, sgd, all rules: lambda_min by h_min} but the steps on own rows, SGD, at "
         "{l2, sgd, all rules: steps to own loss by h_min}, against the claim: far points are harder to fit."
     ),
+    "selection_language": (
+        "No. Steps to a loss on the rows trained on, random over uniform: "
+        "{small adam: steps to the full run's half training loss, random : uniform} (0.11M parameters), "
+        "{large adam: steps to the full run's half training loss, random : uniform} (0.43M); held-out loss at the end, "
+        "uniform less random: {small adam: cross-entropy held-out at the end, uniformity (uniform - random)} and "
+        "{large adam: cross-entropy held-out at the end, uniformity (uniform - random)} nats."
+    ),
     "width_scaling": (
         "It saturates for plain networks, exponent in the width {plain: monotone step in width, 3 largest}, and for "
         "transformers with $\\tau_\\epsilon$ {transformer, tau: monotone step in width, 3 largest}, but not with "

@@ -11,14 +11,20 @@ from rich.padding import Padding
 from rich.text import Text
 
 _LABEL, _BAR, _GROUPS = 13, 36, 3
+_WIDE = 0.9  # share of one column in the squared distances that is worth a word
 _METRIC = {
     "euclidean": "Euclidean distance",
     "cosine": "cosine distance, 1 - cos: 0 for one direction, 1 at right angles, 2 for opposites",
 }
 
 
-def print_measure(known: dict[str, Any], *, texts: Sequence[str] | None, data: str, suffix: str) -> None:
-    """`known` as `uniformity measure --json` prints it; texts of the pool's rows, if it has any."""
+def print_measure(
+    known: dict[str, Any], *, texts: Sequence[str] | None, names: Sequence[str], data: str, suffix: str
+) -> None:
+    """`known` as `uniformity measure --json` prints it.
+
+    texts: of the pool's rows, if it has any.  names: of the columns, if they have any.  data, suffix: the pool's file.
+    """
     console = Console(highlight=False)
 
     def say(label: str, text: str) -> None:
@@ -36,7 +42,7 @@ def print_measure(known: dict[str, Any], *, texts: Sequence[str] | None, data: s
             text.truncate(max(20, console.width - _LABEL), overflow="ellipsis")
             console.print(Padding(text, (0, 0, 0, _LABEL)))
 
-    say("Data", known["pool"] + (f", {known['n']:,} chosen" if known["chosen"] else "") + "; rows count from 0")
+    say("Data", known["pool"] + (f", {known['n']:,} chosen" if known["chosen"] else ""))
     say("Distance", _METRIC[known["metric"]])
     if known["h_min"] is None:
         say("Closest", "there is one row only")
@@ -53,13 +59,17 @@ def print_measure(known: dict[str, Any], *, texts: Sequence[str] | None, data: s
             say(
                 "Near repeats", _repeats(known["near"], f"is within {_number(known['near_threshold'])} of another", "~")
             )
-    say(*_farthest(known))
-    quote(known["loneliest"])
+    if known["fill"]:
+        say(*_farthest(known))
+        quote(known["loneliest"])
     if known["h_min"] is not None:
-        say("Possible", _possible(known))
+        if known["ratio"] is not None:
+            say("Possible", _possible(known))
+        if known["metric"] == "euclidean" and known["d"] > 1 and known["widest"] and known["widest"][1] > _WIDE:
+            say("Columns", _columns(*known["widest"], names))
         if known["thinned"] and known["thinned"]["h_min"] > known["h_min"]:
             say("Thinned", _thinned(known["thinned"]))
-        if not known["chosen"]:
+        if not known["chosen"] and known["mean_distance"]:
             keep, why = _advice(known)
             say("To do", f"{why}:")
             console.print(
@@ -116,10 +126,11 @@ def _typical(known: dict[str, Any]) -> str:
 
 def _closest(known: dict[str, Any]) -> str:
     first, second = known["closest_pair"]
+    rows = f"rows {first} and {second} (counted from 0)"
     if known["h_min"] == 0.0:
         same = "have the same direction" if known["metric"] == "cosine" else "are equal"
-        return f"rows {first} and {second} {same}: the smallest distance of any two rows, h_min, is 0"
-    text = f"rows {first} and {second}, {_number(known['h_min'])} apart: the smallest distance of any two rows, h_min"
+        return f"{rows} {same}: the smallest distance of any two rows, h_min, is 0"
+    text = f"{rows} are {_number(known['h_min'])} apart: the smallest distance of any two rows, h_min"
     times = known["median_nearest"] / known["h_min"]
     return f"{text}, {_number(times)} times smaller than the typical one" if times > 1.1 else text
 
@@ -149,13 +160,19 @@ def _farthest(known: dict[str, Any]) -> tuple[str, str]:
 
 
 def _possible(known: dict[str, Any]) -> str:
-    if known["ratio"] is None:
-        return "nothing else: all rows lie in one place"
     where = "on the sphere of directions" if known["metric"] == "cosine" else "in the box and the ball that hold these"
     text = f"no {known['n']:,} rows {where} have an h_min above {_number(known['ceiling'])}"
     if known["h_min"] > 0.0:
         text += f"; this one is {_number(100.0 * known['ratio'])} % of that"
     return text + (f" (far below is usual in {known['d']} dimensions)" if known["d"] > 3 else "")
+
+
+def _columns(column: int, share: float, names: Sequence[str]) -> str:
+    name = names[column] if names else f"column {column}"
+    return (
+        f"{name} makes {100.0 * share:.3g} % of the mean squared distance of two rows; if the others are to count, bring "
+        "all columns to one scale first"
+    )
 
 
 def _thinned(thinned: dict[str, Any]) -> str:

@@ -178,8 +178,11 @@ def draw(summary: dict[str, Any]) -> Figure:
             ax = axes[3 * row + column]
             draw_curves(ax, summary, training, part)
             style.panel_title(ax, "abcdef"[3 * row + column], f"{PARTS[part]}, {TRAININGS[training].split(',')[0]}")
+    for spare in axes[3 * len(summary["trainings"]) : 6]:
+        spare.set_axis_off()
     draw_ratios(axes[2], summary)
     style.panel_title(axes[2], "c", "steps to one loss")
+    axes[5].set_axis_on()
     draw_knobs(axes[5], summary)
     style.panel_title(axes[5], "f", "accuracy gained")
     draw_mechanism(axes[6], summary, summary["trainings"][0])

@@ -111,6 +111,55 @@ def studies_section(summaries: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+_DIGITS = {"l2, sgd": "l2-loss, plain SGD", "cross-entropy, adam": "cross-entropy, Adam"}
+_LANGUAGE = {
+    "small adam": "0.11M parameters, docstrings and code, cross-entropy, Adam",
+    "small sgd": "the same, l2-loss, plain SGD",
+    "large adam": "0.43M parameters, cross-entropy, Adam",
+    "large sgd": "the same, l2-loss, plain SGD",
+    "small adam news": "0.11M parameters, news, cross-entropy, Adam",
+}
+
+
+def selection_table(digits: dict[str, Any], language: dict[str, Any]) -> str:
+    """Steps to a loss as the paper counts them and on held-out rows, uniform : random : full, beside the published."""
+
+    def quotients(summary: dict[str, Any], label: str, over: str) -> str:
+        found = {row["label"]: row for row in summary["estimates"]}
+        parts = [found.get(f"{label}, {other}{over}uniform") for other in ("random", "full")]
+        return "1 : " + " : ".join(quoted(part, ".2f") if part else "not reached" for part in parts)
+
+    def gained(summary: dict[str, Any], start: str, part: str, digits: str) -> str:
+        (row,) = [row for row in summary["estimates"] if row["label"].startswith(f"{start}: ") and part in row["label"]]
+        return quoted(row, digits)
+
+    published = language["paper_ratios"]
+    lines = [
+        "| Trained | Steps to a loss on the rows trained on, uniform : random : full | on held-out rows | "
+        "Held-out at the end, uniform less random |",
+        "| --- | --- | --- | --- |",
+        "| published: LLaMA-1-13B on WizardLM, minutes, half of the pool | "
+        f"1 : {published['random']:.2f} : {published['full']:.2f} | | |",
+    ]
+    size, pool = digits["sizes"][0], digits["pool_size"]
+    for training, told in _DIGITS.items():
+        start = f"{training}, {size} rows"
+        lines.append(
+            f"| residual MLP on {size} of {pool:,} digits, {told} | "
+            f"{quotients(digits, f'{start}: steps to own loss, late', ' / ')} | "
+            f"{quotients(digits, f'{start}: steps to held-out loss, late', ' / ')} | "
+            f"{gained(digits, start, 'held-out accuracy, uniform less random', '+.1f')} points of accuracy |"
+        )
+    for situation, told in _LANGUAGE.items():
+        start = f"{situation}: steps to the full run's half"
+        lines.append(
+            f"| transformer of {told} | {quotients(language, f'{start} training loss', ' : ')} | "
+            f"{quotients(language, f'{start} held_out loss', ' : ')} | "
+            f"{gained(language, situation, 'uniformity (uniform - random)', '+.4f')} of loss |"
+        )
+    return "\n".join(lines).replace("transformer of the same", "the same")
+
+
 def _link(row: dict[str, Any]) -> str:
     anchor = "".join(letter for letter in f"{row['id']} {row['title']}".lower() if letter.isalnum() or letter in "- ")
     return f"[{row['title']}](#{anchor.replace(' ', '-')})"

@@ -1,4 +1,4 @@
-"""Small pools for the hunts of the selection claims (D1-D3): metrics with ties, and every subset by brute force."""
+"""Small pools for the hunts of the selection claims (D1-D4): metrics with ties, and every subset by brute force."""
 
 from functools import cache
 from itertools import combinations

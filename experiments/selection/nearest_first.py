@@ -6,7 +6,7 @@ ablation that minimises distance: a dense clump around the start.
 
 Method. Distances from the `_TOGETHER` rows that lead, which are likely to be chosen next, to all others come from one
   matrix product in float64, up to `error`; where rows are closer to the lead than that, they are measured.
-Memory. `_TOGETHER` n numbers, and `Screen`'s.
+Memory. `_TOGETHER` n numbers, at most `_HELD` where n is large, and `Screen`'s.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from jaxtyping import Bool, Int
 from experiments.selection.cloud import Cloud
 from experiments.selection.screen import Screen
 
-_TOGETHER = 64
+_TOGETHER, _HELD = 64, 1 << 24  # rows; numbers: 128 MiB
 
 
 def nearest_first(
@@ -32,7 +32,7 @@ def nearest_first(
     screen = Screen(cloud, count)
     to_start = cloud.distances_to(cloud[np.array([start])])
     square, error = np.where(candidates, to_start**2, np.inf), 0.0  # of the distance to the chosen; inf: not to choose
-    row, held = start, {}
+    row, held, together = start, {}, max(1, min(_TOGETHER, _HELD // cloud.count))
     while True:
         screen.choose(np.array([row]))
         square[row] = np.inf
@@ -41,7 +41,7 @@ def nearest_first(
         if len(screen.chosen) == count:
             return screen.chosen
         if row not in held:
-            leading = np.argpartition(square, min(_TOGETHER, len(square) - 1))[:_TOGETHER]
+            leading = np.argpartition(square, min(together, len(square) - 1))[:together]
             rows = np.append(leading[square[leading] < np.inf], row)
             columns, column_error = screen.to_all(rows)
             held, error = dict(zip(rows.tolist(), columns)), max(error, column_error)

@@ -26,7 +26,8 @@ from experiments.threads import on_all_cores
 
 HELD_BYTES = 1 << 28
 """Largest float32 copy of the pool that is held: 256 MiB."""
-_PRODUCTS, _MOST_CHOSEN = 1 << 19, 1 << 10  # numbers of a block of products; chosen rows in it
+_PRODUCTS, _FACTOR = 1 << 19, 1 << 21  # numbers of a block of products, and of the rows' side of it
+_MOST_CHOSEN = 1 << 10  # rows of the other side
 _TINY = 2.0**-100  # more than all underflow of a product, in units of the squared spread of the rows
 _SHARP = 16.0  # float32 is good enough while the squared distances exceed so many bands
 _MOST_TERMS = 1 << 19  # of a float32 product
@@ -58,6 +59,7 @@ class Screen:
             self.squares[block] = np.einsum("ij,ij->i", centred, centred)
             if self._held is not None:
                 self._fill(self._held[block], centred, self.squares[block])
+        self._mean_square = float(self.squares.mean())
 
     def choose(self, rows: Int[np.ndarray, " p"]) -> None:
         """Add some rows to the chosen ones."""
@@ -91,7 +93,7 @@ class Screen:
         """
         wanted = np.ones(len(rows), dtype=bool) if measured is None else measured
         found = Bounds(known.copy(), np.ones(len(rows), dtype=bool))
-        dtype = np.float32 if self._single_is_sharp(rows, known) else np.float64
+        dtype = np.float32 if self._single_is_sharp(known) else np.float64
         parts = [slice(first, first + _MOST_CHOSEN) for first in range(since, len(self.chosen), _MOST_CHOSEN)]
 
         def lower(block: slice) -> None:
@@ -99,7 +101,8 @@ class Screen:
             for part in parts:
                 self._lower(rows[block], self.chosen[part], self._mirrored(part, dtype), wanted[block], bounds)
 
-        step = max(1, _PRODUCTS // min(len(self.chosen) - since, _MOST_CHOSEN))
+        width = max(1, min(len(self.chosen) - since, _MOST_CHOSEN))
+        step = max(1, min(_PRODUCTS // width, _FACTOR // (self.cloud.dim + 2)))
         blocks = [slice(start, start + step) for start in range(0, len(rows), step)]
         if len(blocks) == 1:
             lower(blocks[0])
@@ -172,8 +175,8 @@ class Screen:
         largest = float(self.squares[rows].max() + self.squares[others].max())
         return _band(self.cloud.dim, np.float64) * largest + _TINY
 
-    def _single_is_sharp(self, rows: Int[np.ndarray, " m"], known: Float[np.ndarray, " m"]) -> bool:
-        width = 4.0 * _band(self.cloud.dim, np.float32) * float(np.mean(self.squares[rows]))
+    def _single_is_sharp(self, known: Float[np.ndarray, " m"]) -> bool:
+        width = 4.0 * _band(self.cloud.dim, np.float32) * self._mean_square
         least = np.min(known, initial=np.inf, where=known > 0.0)
         return self.cloud.dim < _MOST_TERMS and float(least) ** 2 > _SHARP * width
 

@@ -31,6 +31,7 @@ _CONTENDERS = 512
 _LEAST_AWAKE, _AWAKE_SHARE = 4 * _CONTENDERS, 4  # one in four of the rows left, but no fewer than so many
 _MEASURED = 4  # awake rows kept exact, for every row still to choose
 _SMALL = 1 << 15  # numbers of a pool for which comparing all pairs is faster
+_FEW = 8  # coordinates in which measuring is faster than a table
 
 
 class Traversal(NamedTuple):
@@ -123,8 +124,11 @@ class _State:
         """Choose among the awake rows, and return those of them that then still lead the sleeping ones."""
         contenders, rest = self._leading(awake, _CONTENDERS)
         self._settle(contenders)
-        table = Contenders(contenders, self.bound[contenders], self.screen)
-        chosen, insertion = table.play(rest if rest.leads(sleeping) else sleeping, self.missing)
+        known, rest = self.bound[contenders], rest if rest.leads(sleeping) else sleeping
+        if self.screen.cloud.dim <= _FEW:
+            chosen, insertion = play_measured(self.screen.cloud[contenders], known, contenders, rest, self.missing)
+        else:
+            chosen, insertion = Contenders(contenders, known, self.screen).play(rest, self.missing)
         self.rows += chosen.tolist()
         self.insertion += insertion.tolist()
         self.bound[chosen] = -1.0

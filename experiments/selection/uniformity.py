@@ -60,6 +60,7 @@ class Uniformity(NamedTuple):
     """n rows in d coordinates; see above. With a single row there are no distances, and None stands for them.
 
     ratio: h_min / ceiling, None where both are 0.  mean_distance: of two rows, under "euclidean" the root mean square.
+    widest: the column that contributes most to the mean squared distance, and its share of it; None if that is 0.
     thinned: without one row in a hundred, None for fewer than three rows.
     """
 
@@ -75,6 +76,7 @@ class Uniformity(NamedTuple):
     mean_nearest: float | None = None
     median_nearest: float | None = None
     mean_distance: float | None = None
+    widest: tuple[int, float] | None = None
     exact: Duplicates = Duplicates()
     near: Duplicates = Duplicates()
     near_threshold: float | None = None
@@ -109,7 +111,7 @@ def measure(
     if chosen is None:
         loneliest = int(np.argmax(distance))
         fill = float(distance[loneliest])
-    ceiling, mean_distance = _scales(cloud, rows)
+    ceiling, mean_distance, widest = _scales(cloud, rows)
     first = int(np.argmin(distance))
     pair = int(rows[first]), int(rows[found.index[first]])
     apart = distance[distance > 0.0]
@@ -127,6 +129,7 @@ def measure(
         mean_nearest=float(np.mean(distance)),
         median_nearest=float(np.median(distance)),
         mean_distance=mean_distance,
+        widest=widest,
         exact=_duplicates(found, distance == 0.0, rows),
         near=_duplicates(found, (distance > 0.0) & (distance <= threshold), rows),
         near_threshold=threshold,
@@ -184,17 +187,20 @@ def _round_width(width: float) -> float:
     return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= width * (1.0 - 1e-12))
 
 
-def _scales(cloud: Cloud, rows: Int[np.ndarray, " n"]) -> tuple[float, float]:
-    """The packing ceiling, and the mean distance of two rows, from sum_{i<j} |x_i - x_j|^2 = n sum_i |x_i - mean|^2."""
+def _scales(cloud: Cloud, rows: Int[np.ndarray, " n"]) -> tuple[float, float, tuple[int, float] | None]:
+    """Packing ceiling, mean distance of two rows, widest column.
+
+    By sum_{i<j} |x_i - x_j|^2 = n sum_i |x_i - mean|^2, column by column.
+    """
     count = len(rows)
     blocks = [rows[block] for block in cloud.blocks() if block.start < count]
     mean = sum(np.sum(cloud[block], axis=0) for block in blocks) / count
     least, most = np.full(cloud.dim, np.inf), np.full(cloud.dim, -np.inf)
-    total = farthest = 0.0
+    spread, farthest = np.zeros(cloud.dim), 0.0
     for block in blocks:
         points = cloud[block]
-        squares = np.sum((points - mean) ** 2, axis=1)
-        total, farthest = total + float(np.sum(squares)), max(farthest, float(np.max(squares)))
+        squares = (points - mean) ** 2
+        spread, farthest = spread + np.sum(squares, axis=0), max(farthest, float(np.max(np.sum(squares, axis=1))))
         least, most = np.minimum(least, np.min(points, axis=0)), np.maximum(most, np.max(points, axis=0))
     if not cloud.cosine:
         box = box_ceiling(count, sides=(most - least).tolist())
@@ -203,5 +209,6 @@ def _scales(cloud: Cloud, rows: Int[np.ndarray, " n"]) -> tuple[float, float]:
         ceiling = sphere_ceiling(count, dim=cloud.dim)
     else:
         ceiling = 2.0 if count == 2 else 0.0  # of three numbers two have the same sign
-    lengths = cloud.unscaled(np.array([ceiling, math.sqrt(2.0 * total / (count - 1))]))
-    return float(lengths[0]), float(lengths[1])
+    total, column = float(np.sum(spread)), int(np.argmax(spread))
+    ceiling, distance = cloud.unscaled(np.array([ceiling, math.sqrt(2.0 * total / (count - 1))])).tolist()
+    return ceiling, distance, (column, float(spread[column]) / total) if total > 0.0 else None

@@ -100,7 +100,7 @@ LADDERS = {"sgd": (0.01, 0.02, 0.04, 0.08, 0.16, 0.32), "adam": (0.0005, 0.001, 
 PRESETS = {
     "smoke": Preset(
         replace(_NETWORK, width=8, depth=1),
-        _TRAININGS,
+        _TRAININGS[:1],  # each training compiles anew
         sizes=(24,),
         methods=("uniform", "random", "min-dist"),
         knobs=(("outliers", 0.05),),

@@ -30,7 +30,8 @@ def measure(
     chosen
         Row numbers (.npy, .csv, .json, as select writes them): measure these rows, and how well they cover all.
     near
-        Distance up to which rows are near repeats; by default a tenth of the typical one to the nearest row.
+        Distance up to which rows are near repeats; by default a tenth of the typical one to the nearest row, or
+        less in fewer than four dimensions.
     json
         Print all that is known as JSON.
     """
@@ -54,5 +55,5 @@ def measure(
     else:
         from figures.measure_screen import print_measure
 
-        print_measure(known, texts=pool.texts, data=data, suffix=pool.suffix)
+        print_measure(known, texts=pool.texts, names=pool.names, data=data, suffix=pool.suffix)
     return 0

@@ -1,5 +1,6 @@
 """Farthest-first traversal: the plain greedy's choice on nasty pools, D1 and D2 by brute force, known optima."""
 
+from contextlib import nullcontext
 from itertools import combinations
 
 import numpy as np
@@ -45,11 +46,14 @@ WITH_ORIGIN = ("lattice", "lattice of tenths", "bits", "integers")
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every stage of the lazy traversal on pools of some hundred rows."""
     monkeypatch.setattr(traversal, "_SMALL", 0)
-    monkeypatch.setattr(traversal, "_CONTENDERS", 8)
-    monkeypatch.setattr(traversal, "_LEAST_AWAKE", 24)
+    monkeypatch.setattr(traversal, "_FEW", 2)
+    monkeypatch.setattr(traversal, "_CONTENDERS", 12)
+    monkeypatch.setattr(traversal, "_LEAST_AWAKE", 36)
     monkeypatch.setattr(traversal, "_MEASURED", 1)
+    monkeypatch.setattr(traversal, "single_threaded_blas", nullcontext)
     monkeypatch.setattr(screen, "_PRODUCTS", 1 << 10)
     monkeypatch.setattr(screen, "_MOST_CHOSEN", 16)
+    monkeypatch.setattr(screen, "on_all_cores", lambda work, items: [work(item) for item in items])
 
 
 def plain(points, k, *, start=0, metric="euclidean", candidates=None):
@@ -114,12 +118,17 @@ def test_ties_that_are_too_many_are_decided_by_a_measured_table(small_steps, mon
 
 
 @given(st.integers(0, 10**6), st.integers(2, 40), st.integers(1, 5), st.sampled_from(["f2", "f4", "f8"]))
-@settings(max_examples=25)
+@settings(max_examples=20)
 def test_is_the_plain_greedy_on_small_lattices_with_duplicates(seed, count, dim, dtype):
     rng = np.random.default_rng(seed)
     points = (rng.integers(-2, 3, (count, dim)) * rng.choice([1.0, 0.1, 1e-3])).astype(dtype)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("_SMALL", 0), ("_CONTENDERS", 3), ("_LEAST_AWAKE", 5)):
+        for name, value in (
+            ("_SMALL", 0),
+            ("_CONTENDERS", 4),
+            ("_LEAST_AWAKE", 9),
+            ("single_threaded_blas", nullcontext),
+        ):
             patch.setattr(traversal, name, value)
         assert_plain(points, int(rng.integers(1, count + 1)), start=int(rng.integers(count)))
 
