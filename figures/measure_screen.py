@@ -66,7 +66,7 @@ def print_measure(
         if known["ratio"] is not None:
             say("Possible", _possible(known))
         if known["metric"] == "euclidean" and known["d"] > 1 and known["widest"] and known["widest"][1] > _WIDE:
-            say("Columns", _columns(*known["widest"], names))
+            say("Columns", _columns(known["widest"], names))
         if known["thinned"] and known["thinned"]["h_min"] > known["h_min"]:
             say("Thinned", _thinned(known["thinned"]))
         if not known["chosen"] and known["mean_distance"]:
@@ -80,7 +80,8 @@ def print_measure(
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    """Three digits, as a plain number where that is readable."""
+    return f"{value:,.0f}" if 1000.0 <= value < 1e7 else f"{value:.3g}"
 
 
 def _alike(known: dict[str, Any]) -> str:
@@ -167,11 +168,12 @@ def _possible(known: dict[str, Any]) -> str:
     return text + (f" (far below is usual in {known['d']} dimensions)" if known["d"] > 3 else "")
 
 
-def _columns(column: int, share: float, names: Sequence[str]) -> str:
+def _columns(widest: Sequence[Any], names: Sequence[str]) -> str:
+    column, share = widest
     name = names[column] if names else f"column {column}"
     return (
-        f"{name} makes {100.0 * share:.3g} % of the mean squared distance of two rows; if the others are to count, bring "
-        "all columns to one scale first"
+        f"{name} makes {min(100.0 * share, 99.9):.3g} % of the mean squared distance of two rows; if the others are to count, "
+        "bring all columns to one scale first"
     )
 
 

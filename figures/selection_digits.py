@@ -24,6 +24,11 @@ METHODS = {
 """In the order of the styles; controls open, and what is derived from uniform in its hue."""
 CONTROLS = ("random", "min-dist", "matched", "trimmed")
 TRAININGS = {"l2, sgd": "l2-loss, SGD", "cross-entropy, adam": "cross-entropy, Adam"}
+_TRAINING_LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": "black", "marker": "o", "linestyle": "none"},
+    {"color": "0.5", "marker": "s", "linestyle": "none"},
+)
+"""Without a hue: the hues are the methods'."""
 PARTS = {"own": "own rows", "held-out": "held-out"}
 PREDICTORS = {
     "h_min": r"$h_{\min}$",
@@ -91,7 +96,8 @@ def draw_knobs(ax: Axes, summary: dict[str, Any]) -> Axes:
     size = summary["sizes"][0]
     for index, training in enumerate(summary["trainings"]):
         for row, (_, condition) in enumerate(conditions):
-            looks = {"uniform": style.measured(5 + index), "trimmed": style.control(5 + index)}
+            look = _TRAINING_LOOKS[index]
+            looks = {"uniform": look, "trimmed": {**look, "markerfacecolor": "white"}}
             for shift, (method, look) in zip((-0.07, 0.07), looks.items()):
                 label = f"{training}, {size} rows{condition}: held-out accuracy, {method} less random"
                 if (found := estimates.get(label)) is not None:
@@ -130,7 +136,7 @@ def draw_skill(ax: Axes, summary: dict[str, Any], part: str) -> Axes:
         for index, training in enumerate(summary["trainings"]):
             found = estimates[f"{training}, {scope}: steps to {part} loss by {name}"]
             height = row + 0.24 * (index - 0.5)
-            look = {**style.measured(5 + index), "markersize": 3.5}
+            look = {**_TRAINING_LOOKS[index], "markersize": 3.5}
             ax.plot([sign * found["ci_low"], sign * found["ci_high"]], [height] * 2, color=look["color"], linewidth=0.8)
             ax.plot(sign * found["value"], height, **look)
     ax.set_xlim(-1.05, 1.05)
@@ -196,9 +202,7 @@ def draw(summary: dict[str, Any]) -> Figure:
         Line2D([], [], **_look(method), label=METHODS[method]) for method in METHODS if method in {*shown, "full"}
     ]
     handles += [
-        Line2D(
-            [], [], **{**style.measured(5 + index), "linestyle": "none"}, label=f"(f), (h), (i): {TRAININGS[training]}"
-        )
+        Line2D([], [], **_TRAINING_LOOKS[index], label=f"(f), (h), (i): {TRAININGS[training]}")
         for index, training in enumerate(summary["trainings"])
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)

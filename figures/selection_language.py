@@ -87,8 +87,8 @@ def draw(summary: dict[str, Any]) -> Figure:
         draw_minus_random(seconds, panel, "seconds")
         unit = UNITS[panel["objective"]]
         style.panel_title(training, next(letters), f"{panel['situation']}")
-        style.panel_title(steps, next(letters), "held-out − random")
-        style.panel_title(seconds, next(letters), "held-out − random")
+        style.panel_title(steps, next(letters), "held-out")
+        style.panel_title(seconds, next(letters), "held-out")
         training.set_ylabel(f"loss ({unit})")
         steps.set_ylabel(f"difference ({unit})")
         for ax, label in zip((training, steps, seconds), ("steps", "steps", "seconds")):
@@ -116,8 +116,9 @@ def _caption(summary: dict[str, Any]) -> str:
     return (
         "A causal transformer fine-tuned on pairs of docstring summary and function body, batches of "
         f"{summary['batch']}, equally many steps: mean training loss of the last batches; loss on some held-out "
-        "pairs less that of the same seed's random half (mean and range over seeds; a step counts the median seconds "
-        "of all). Last row: time to the training loss of the whole pool's run after half its steps, over the uniform "
-        "half's (the paper's: LLaMA-1-13B on WizardLM, minutes). Loss on all held-out pairs at the end, uniform less "
-        f"random, with 95% bootstrap intervals: {'; '.join(told)}."
+        "pairs less that of the same seed's random half (mean and range over seeds; every batch has texts at the "
+        "cut of the context, so that steps last alike). Last row: time to the training loss of the whole pool's run "
+        "after half its steps, over the uniform half's (the paper's: LLaMA-1-13B on WizardLM, minutes). Loss on all "
+        "held-out pairs at the end, uniform less random, with 95% bootstrap intervals (of three seeds, their range): "
+        f"{'; '.join(told)}."
     )

@@ -127,14 +127,14 @@ def _spoilt(subsets: dict[str, Any], first: str) -> dict[str, dict[str, float]]:
 def _caption(summary: dict[str, Any], first: str) -> str:
     methods = next(each["methods"] for each in summary["subsets"] if each["situation"] == first)
     told = "; ".join(
-        f"{METHODS[name]} {methods[name]['separation']:.3g} and {methods[name]['mean_nearest']:.3g}"
+        f"{METHODS[name]} {round(methods[name]['separation'], 6):.3g} and {methods[name]['mean_nearest']:.3g}"
         for name in METHODS
         if name in methods
     )
     return (
         f"Halves of a pool of {methods['full']['pool_size']:.0f} pairs (TF-IDF vectors, cosine distance) on the pool's "
         "two principal components (coloured: chosen); tokens of the pairs before they are cut; held-out loss at the "
-        f"end ({first}) less that of the same seed's random half, with 95% bootstrap intervals over seeds; spoilt "
-        "pairs in the uniform (filled) and the random half. Least and "
-        f"mean nearest distance within the halves: {told}."
+        f"end ({first}) less that of the same seed's random half, with 95% bootstrap intervals (of three seeds, their "
+        "range); spoilt pairs in the uniform (filled) and the random half. Least and mean nearest distance within the "
+        f"halves: {told}."
     )

@@ -153,8 +153,8 @@ def _words(
     uniform, random = subsets["uniform"], subsets["random"]
     return {
         "D1": f"Farthest-first halves of {uniform['pool_size']:.0f} pairs of texts have a least cosine distance of "
-        f"{uniform['separation']:.3g}, random ones {random['separation']:.3g}; the mean distance to the nearest is "
-        f"{uniform['mean_nearest']:.3g} against {random['mean_nearest']:.3g}.",
+        f"{uniform['separation']:.3g}, random ones {round(random['separation'], 6):.3g}; the mean distance to the "
+        f"nearest is {uniform['mean_nearest']:.3g} against {random['mean_nearest']:.3g}.",
         "D3": "A language model fine-tuned for equally many steps. Held-out loss at the end (nats; l2 with sgd), "
         f"uniform half - random half: {differences('uniformity')}; random half - whole pool: "
         f"{differences('smaller subset')}. Steps to the training loss that the whole pool's run has after half its "

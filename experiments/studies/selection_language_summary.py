@@ -49,7 +49,7 @@ def curves(key: tuple[Any, ...], runs: Runs) -> dict[str, Any]:
 
 def _spread(at: np.ndarray, values: Sequence[np.ndarray]) -> dict[str, list[float]]:
     return {
-        "at": at.tolist(),
+        "at": at.astype(float).tolist(),
         "mean": np.mean(values, axis=0).tolist(),
         "low": np.min(values, axis=0).tolist(),
         "high": np.max(values, axis=0).tolist(),

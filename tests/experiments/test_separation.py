@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments import pair_tiles
 from experiments import separation as module
 from experiments.points import Cube, Sphere, Torus
 from experiments.separation import Separation, distance, distances, fill_distance, separation
@@ -77,7 +78,7 @@ def test_ties_go_to_the_lexicographically_lowest_pair():
 
 
 @pytest.mark.parametrize("period", [None, 1.0])
-@pytest.mark.parametrize("kind", ["random", "lattice", "near duplicates", "offset"])
+@pytest.mark.parametrize("kind", ["random", "lattice", "near duplicates", "offset", "outlier"])
 def test_tree_and_blocks_agree_with_brute_force(monkeypatch, kind, period):
     rng = np.random.default_rng(5)
     points = rng.random((400, 3))
@@ -88,6 +89,8 @@ def test_tree_and_blocks_agree_with_brute_force(monkeypatch, kind, period):
     if kind == "offset":  # near-duplicates far from the origin: |a|^2 + |b|^2 - 2 a.b keeps no digit of them
         points = 1e6 + points
         points[7] = points[301] + 2e-8
+    if kind == "outlier":  # float32 resolves no distance but those to it
+        points[50] *= 1e9
     if period is not None:
         points %= 1.0
     differences = points[:, None] - points[None]
@@ -99,6 +102,8 @@ def test_tree_and_blocks_agree_with_brute_force(monkeypatch, kind, period):
     for most_coordinates in (0, 12):
         monkeypatch.setattr(module, "_TREE_COORDINATES", most_coordinates)
         monkeypatch.setattr(module, "_BLOCK_ENTRIES", 40_000)  # several blocks
+        monkeypatch.setattr(pair_tiles, "_SIDE", 150)
+        monkeypatch.setattr(pair_tiles, "_SMALL", 0)  # float32 first
         found.append(separation(points, period=period))
     assert found[0] == found[1]
     assert found[0].distance == pytest.approx(every.min(), rel=8 * EPS, abs=4 * EPS)
