@@ -172,8 +172,8 @@ def _columns(widest: Sequence[Any], names: Sequence[str]) -> str:
     column, share = widest
     name = names[column] if names else f"column {column}"
     return (
-        f"{name} makes {min(100.0 * share, 99.9):.3g} % of the mean squared distance of two rows; if the others are to count, "
-        "bring all columns to one scale first"
+        f"{name} makes {min(100.0 * share, 99.9):.3g} % of the mean squared distance of two rows; "
+        "if the others are to count, bring all columns to one scale first"
     )
 
 

@@ -50,12 +50,12 @@ def test_under_cosine_the_lengths_of_the_rows_do_not_matter():
 def test_half_random_half_min_dist_is_both():
     rows = subset(POOL, 21, method="half-random-half-min-dist", seed=5)
     np.testing.assert_array_equal(rows[:10], subset(POOL, 10, method="min-dist"))
-    others = [subset(POOL, 21, method="half-random-half-min-dist", seed=seed)[10:] for seed in range(150)]
-    shares = np.bincount(np.concatenate(others), minlength=60) / 150
+    others = [subset(POOL, 21, method="half-random-half-min-dist", seed=seed)[10:] for seed in range(60)]
+    shares = np.bincount(np.concatenate(others), minlength=60) / 60
     assert not shares[rows[:10]].any()
     # Each of the other 50 rows is in with probability 11/50, to five standard errors.
     left = np.setdiff1d(np.arange(60), rows[:10])
-    assert np.abs(shares[left] - 11 / 50).max() < 5 * np.sqrt(11 / 50 * 39 / 50 / 150)
+    assert np.abs(shares[left] - 11 / 50).max() < 5 * np.sqrt(11 / 50 * 39 / 50 / 60)
 
 
 def test_uniform_is_the_most_and_min_dist_the_least_separated():
