@@ -39,7 +39,7 @@ def test_seven_points_of_the_line_by_hand():
     assert found.mean_distance == pytest.approx(math.sqrt(squares.mean()))
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["euclidean", "cosine"]), st.sampled_from([2, 5, 11]))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["euclidean", "cosine"]), st.sampled_from([3, 5, 11]))
 def test_what_is_told_is_true_by_brute_force(seed, metric, dim):
     rng = np.random.default_rng(seed)
     points = rng.standard_normal((40, dim))
@@ -56,15 +56,15 @@ def test_what_is_told_is_true_by_brute_force(seed, metric, dim):
     )
     assert found.exact == (4, 2, [[3, 30, 31, 32], [5, 33]])
     linked = apart & (least <= found.near_threshold)
-    assert found.near.rows >= linked.sum() / 2 and [8, 34] in found.near.examples
-    counts, _ = np.histogram(least[apart], found.histogram.edges)
+    assert found.near.rows >= linked.sum() / 2 and any({8, 34} <= set(group) for group in found.near.examples)
+    counts, _ = np.histogram(least[apart], [*found.histogram.edges[:-1], found.histogram.edges[-1] + 1e-9])
     assert list(found.histogram.counts) == counts.tolist() and sum(counts) == apart.sum()
     kept = np.argsort(least, kind="stable")[found.thinned.rows :]
     assert nearest(distances[np.ix_(kept, kept)]).min() >= found.thinned.h_min - 1e-15
     pairs = distances[np.triu_indices(40, 1)]
     mean = pairs.mean() if metric == "cosine" else math.sqrt((pairs**2).mean())
     assert found.mean_distance == pytest.approx(mean)
-    assert found.h_min == 0.0 and found.ceiling >= least.max()
+    assert found.h_min == 0.0 and found.ratio == 0.0
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
@@ -153,7 +153,7 @@ def test_half_precision_and_the_widest_column():
         (lambda x: measure(x, near=-1.0), "near must be a distance of at least 0, but was -1.0"),
         (lambda x: measure(x, chosen=np.array([0, 4])), "chosen must be rows of the pool, from 0 to 3"),
         (lambda x: measure(x, metric="cosine"), "row 2 "),
-        (lambda x: measure(x[:1]), "points must have at least 2 rows"),
+        (lambda x: measure(x[:1]), "there must be at least 2 rows"),
     ],
 )
 def test_bad_input_is_one_sentence(call, sentence):
