@@ -21,7 +21,8 @@ def test_no_point_set_beats_its_own_box_or_ball(seed, num, dim, lattice):
     rng = np.random.default_rng(seed)
     points = rng.standard_normal((num, dim)) * 10.0 ** rng.integers(-3, 3, dim)
     if lattice:
-        points = np.stack(np.meshgrid(*[np.arange(2.0 + rng.integers(2))] * min(dim, 3)), axis=-1).reshape(-1, min(dim, 3))
+        axes = [np.arange(2.0 + rng.integers(2))] * min(dim, 3)
+        points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, len(axes))
     separation = least_distance(points)
     assert separation <= box_ceiling(len(points), sides=np.ptp(points, axis=0).tolist())
     radius = np.linalg.norm(points - points.mean(axis=0), axis=1).max()
