@@ -78,11 +78,14 @@ def _resolution(high: float) -> Resolution:
 
 
 def _quantities(record: Record) -> dict[str, Any]:
-    """What was measured, scalars and arrays: not flags, nor error bars, which are meant to differ."""
+    """What was measured, scalars and arrays: not flags, versions, times, nor error bars, which are meant to differ."""
     return {
         name: value
         for name, value in {**record.scalars, **record.arrays}.items()
-        if value is not None and not isinstance(value, bool) and not name.endswith("error")
+        if value is not None
+        and not isinstance(value, (bool, dict))
+        and not name.endswith("error")
+        and "seconds" not in name
     }
 
 

@@ -20,8 +20,10 @@ _users, _limit = 0, None
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: no more than OMP_NUM_THREADS, which dask's workers set to 1."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(own, int(asked)) if asked.isdigit() and int(asked) > 0 else own
 
 
 def on_all_cores(work: Callable[[_Item], None], items: Iterable[_Item]) -> None:

@@ -36,6 +36,7 @@ def main() -> None:
         print(f"uniformity: cannot use {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        print("uniformity: interrupted; finished runs are stored, the same command resumes", file=sys.stderr)
+        told = "interrupted; no file is half-written, and reproduce resumes after the runs that finished"
+        print(f"uniformity: {told}", file=sys.stderr)
         code = 130
     sys.exit(code)

@@ -86,17 +86,28 @@ def check_containment(
     if len(chosen) < 2:
         raise ValueError(f"chosen must hold at least 2 indices, but held {len(chosen)}")
     among = distances[np.ix_(chosen, chosen)][np.triu_indices(len(chosen), 1)]
+    pool = distances[:pool_size, :pool_size][np.triu_indices(pool_size, 1)]
+    return check_separations(float(among.min()), float(pool.min()), instance=instance)._replace(
+        margins={
+            "subset of the pool": float(pool_size - 1 - chosen.max()),
+            "distinct draws": float(len(set(chosen.tolist())) - len(chosen)),
+        }
+    )
+
+
+def check_separations(
+    separation: float, pool_separation: float, *, rounding: float = 0.0, instance: str = "subset"
+) -> Check:
+    """The same of two measured h_min, the subset's and the pool's; vacuous where the pool's is 0 up to rounding."""
     return Check(
         claim=CLAIM.id,
         inequality="containment",
         instance=instance,
-        measured=float(among.min()),
+        measured=separation,
         sense=">=",
-        bound=float(distances[:pool_size, :pool_size][np.triu_indices(pool_size, 1)].min()),
-        margins={
-            "subset of the pool": float(pool_size - 1 - chosen.max()),
-            "distinct draws": float(len(set(chosen.tolist())) - len(chosen)),
-        },
+        bound=pool_separation,
+        rounding=rounding,
+        vacuous=pool_separation <= rounding,
     )
 
 

@@ -7,7 +7,7 @@ feature selector's does for columns, `select` picks them from any array with the
 """
 
 from numbers import Integral
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -44,7 +44,7 @@ class UniformSelector(BaseEstimator):
         self.max_outlier = max_outlier
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> "UniformSelector":
         """Choose rows of X; y is not looked at.  Raises ValueError as `select` does."""
         points = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32, np.float16]))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))

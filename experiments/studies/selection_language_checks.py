@@ -30,13 +30,8 @@ def checks(records: Sequence[Record]) -> Iterator[Check]:
         if method == "full" or (pool, method) in seen:
             continue
         seen.add((pool, method))
-        yield Check(
-            claim=subset_separation.CLAIM.id,
-            inequality="containment",
-            instance=f"{method}, {pool}",
-            measured=scalars["separation"],
-            sense=">=",
-            bound=scalars["pool_separation"],
+        yield subset_separation.check_separations(
+            scalars["separation"], scalars["pool_separation"], rounding=_ROUNDING, instance=f"{method}, {pool}"
         )
         if method == "uniform":
             yield Check(

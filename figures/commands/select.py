@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from figures.commands.asked import BadInput
+from figures.commands.asked import BadInput, plain
 from figures.commands.part_options import PartOptions, choose_in_parts
 from figures.commands.pool_options import Data, PoolOptions, given_pool
 from figures.commands.progress import progress_bar
@@ -140,7 +140,7 @@ def _at_once(data: str, k: str, rule: _Rule, options: PoolOptions, *, report: bo
     compared = _compared(pool.vectors, selection, metric, seed=rule.seed) if report else {}
     proven = guarantee(selection, metric=metric, method=rule.method, trimmed=rule.max_outlier is not None)
     known = _known(pool.about, len(pool.vectors), rule._replace(metric=metric), selection)
-    return _Chosen(selection, pool.pick, {**known, "guarantee": _plain(proven), "parts": None, "report": compared})
+    return _Chosen(selection, pool.pick, {**known, "guarantee": plain(proven), "parts": None, "report": compared})
 
 
 def _compared(vectors: "np.ndarray", selection: "Selection", metric: Metric, *, seed: int) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _compared(vectors: "np.ndarray", selection: "Selection", metric: Metric, *, 
     found = {}
     for name, subset in (("pool", None), ("chosen", selection.indices), ("random", others)):
         with progress_bar(f"measuring {name}") as progress:
-            found[name] = _plain(measure(vectors, metric=metric, chosen=subset, progress=progress))
+            found[name] = plain(measure(vectors, metric=metric, chosen=subset, progress=progress))
     return found
 
 
@@ -224,10 +224,3 @@ def _targets(
     if out is not None and indices is not None and out.absolute() == indices.absolute():
         raise ValueError(f"--out and --indices must be two files, but both were {out}")
     return targets
-
-
-def _plain(value: Any) -> Any:
-    """Named tuples as objects, tuples as lists."""
-    if hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -121,6 +121,11 @@ def test_runs_of_another_length_are_counted_and_not_compared(compared):
     assert row.entries == 3 and row.unmatched == 5
 
 
+def test_versions_and_times_are_no_quantities():
+    record = Record("k", "s", {}, {"versions": {"numpy": "2"}, "seconds_choosing": 1.0, "top": 2.0}, {}, {})
+    assert [row.quantity for row in precision.deviations([record], [record])] == ["top"]
+
+
 def test_the_sweep_shows_where_the_digits_go(compared):
     single, doubles = compared
     sweeps = {sweep["quantity"]: sweep for sweep in by_separation(single.records, doubles)}

@@ -43,3 +43,8 @@ def test_the_last_of_those_who_asked_gives_the_threads_back():
             assert set(blas_threads()) == {1}
         assert set(blas_threads()) == {1}
     assert blas_threads() == before
+
+
+def test_a_worker_that_is_given_one_thread_takes_one(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert cores() == 1
