@@ -15,13 +15,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from experiments.selection.methods import Method, Metric, Start, select
+from experiments.selection.methods import select
 
 
 class UniformSelector(BaseEstimator):
     """Choose rows that are far apart (method "greedy"), or by one of the other rules of `select`.
 
     n_select: number of rows, an integer, or a share of the rows in (0, 1], a float, of which at least one is chosen.
+    metric, method, start, max_outlier: as in `select`.
     random_state: of start = "random" and of the rules that draw; the others do not look at it.
     After fit.  indices_: the chosen rows in the order of insertion.  insertion_: distance of each to those before it.
     cover_: largest distance of a row to the nearest chosen one.  n_samples_in_: number of rows.
@@ -29,18 +30,18 @@ class UniformSelector(BaseEstimator):
 
     def __init__(
         self,
-        n_select: int | float = 0.5,
+        n_select: Any = 0.5,  # scikit-learn's contract: anything may be set, `fit` tells what is wrong
         *,
-        metric: Metric = "euclidean",
-        method: Method = "greedy",
-        start: Start = "first",
-        max_outlier: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
+        metric: Any = "euclidean",
+        method: Any = "greedy",
+        start: Any = "first",
+        max_outlier: Any = None,
+        random_state: Any = None,
     ):
         self.n_select = n_select
-        self.metric: Metric = metric
-        self.method: Method = method
-        self.start: Start = start
+        self.metric = metric
+        self.method = method
+        self.start = start
         self.max_outlier = max_outlier
         self.random_state = random_state
 

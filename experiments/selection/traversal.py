@@ -90,7 +90,7 @@ def _lazily(
             while state.missing and len(awake):
                 awake = state.play(awake, sleeping)
                 if progress is not None:
-                    progress(len(state.screen.chosen), most)
+                    progress(min(1 + len(state.rows), most), most)  # with the start; the last row is the cover's
         return np.array(state.rows, dtype=np.intp), np.array(state.insertion)
 
 

@@ -88,7 +88,7 @@ def test_is_the_plain_greedy_bit_for_bit(name, small_steps):
     points = POOLS[name]
     assert_plain(points, len(points) // 2, start=len(points) // 3)
     if name not in WITH_ORIGIN:
-        assert_plain(points, len(points) // 3, metric="cosine")
+        assert_plain(points, max(1, len(points) // 3), metric="cosine")
 
 
 @pytest.mark.parametrize("name", ["float32", "heavy tails", "offset in float32", "bits"])
@@ -113,8 +113,10 @@ def test_ties_that_are_too_many_are_decided_by_a_measured_table(small_steps, mon
     measured = contenders.play_measured
     monkeypatch.setattr(contenders, "play_measured", lambda *args: tables.append(len(args[2])) or measured(*args))
     monkeypatch.setattr(traversal, "_CONTENDERS", 64)
-    assert_plain(POOLS["one-hot"], 55)
-    assert tables
+    for name in ("lattice", "duplicates", "clumps below rounding"):
+        tables.clear()
+        assert_plain(POOLS[name], len(POOLS[name]) // 2)
+        assert tables
 
 
 @given(st.integers(0, 10**6), st.integers(2, 40), st.integers(1, 5), st.sampled_from(["f2", "f4", "f8"]))
@@ -167,7 +169,7 @@ def test_the_distance_of_two_rows_does_not_depend_on_the_others(dim):
     np.testing.assert_array_equal(together, alone)
     np.testing.assert_array_equal(together, cloud.distances(second, first))
     unit = points / np.linalg.norm(points, axis=1)[:, None]
-    np.testing.assert_array_equal(together, [np.linalg.norm(unit[i] - unit[i - 1]) for i in range(12)])
+    np.testing.assert_array_equal(together, [np.linalg.norm(unit[[i]] - unit[[i - 1]], axis=1)[0] for i in range(12)])
 
 
 @given(st.integers(0, 10**6), st.integers(3, 12), st.booleans(), st.sampled_from(["euclidean", "cosine"]))
