@@ -160,6 +160,42 @@ def selection_table(digits: dict[str, Any], language: dict[str, Any]) -> str:
     return "\n".join(lines).replace("transformer of the same", "the same")
 
 
+_CONDITIONS = {
+    "": "nothing, as above",
+    ", step size times 0.5": "half the step size",
+    ", step size times 0.25": "a quarter of the step size",
+    ", duplicates 0.5": "half of the pool repeats the rest",
+    ", label noise 0.3": "30% of the labels are wrong",
+    ", outliers 0.1": "10% of the pool is far from everything",
+}
+
+
+def conditions_table(digits: dict[str, Any]) -> str:
+    """What the gain of uniform digits on held-out rows hangs on: a row a condition, two columns an optimiser."""
+    found = {row["label"]: row for row in digits["estimates"]}
+    size = digits["sizes"][0]
+    told = list(_DIGITS.values())
+    lines = [
+        "| Changed | "
+        + " | ".join(f"held-out steps, random : uniform, {name} | points of accuracy" for name in told)
+        + " |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for condition, name in _CONDITIONS.items():
+        cells = []
+        for training in _DIGITS:
+            start = f"{training}, {size} rows{condition}"
+            cells.append(quoted(found[f"{start}: steps to held-out loss, late, random / uniform"], ".2f"))
+            cells.append(quoted(found[f"{start}: held-out accuracy, uniform less random"], "+.1f"))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    cells = []
+    for training in _DIGITS:
+        row = found[f"{training}, {size} rows: seconds to held-out loss, late, random / uniform"]
+        cells += [quoted(row, ".2f"), ""]
+    lines.append("| in seconds, the choosing counted | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _link(row: dict[str, Any]) -> str:
     anchor = "".join(letter for letter in f"{row['id']} {row['title']}".lower() if letter.isalnum() or letter in "- ")
     return f"[{row['title']}](#{anchor.replace(' ', '-')})"

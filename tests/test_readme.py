@@ -1,14 +1,17 @@
 """README's promises: its commands are the ones CI runs, its Python examples run, its table is the committed ledger."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from experiments.studies import STUDIES
 from figures.answers import ANSWERS, answers_table
-from figures.tables import exponent_table, selection_table
+from figures.tables import conditions_table, exponent_table, selection_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -49,6 +52,30 @@ def test_the_model_of_the_readme_is_hunted_by_its_command(tmp_path):
     assert done.stdout.count("no violation") == 2
 
 
+@pytest.mark.deep
+def test_the_selection_of_the_readme_is_what_its_commands_print(tmp_path):
+    files, _ = python_blocks()
+    (tmp_path / "make_pairs.py").write_text(files["make_pairs.py"])
+    (shown,) = re.findall(r"^\$ uv run python make_pairs.py\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    commands, printed = shown.splitlines()[:2], "\n".join(shown.splitlines()[2:])
+    done = subprocess.run([sys.executable, "make_pairs.py"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    screens = []
+    for command in commands:
+        executable, *arguments = command.removeprefix("$ uv run ").split()
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / executable), *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+        assert done.returncode == 0, done.stderr
+        screens.append(done.stdout)
+    assert screens[-1].split() == printed.split()
+    assert len((tmp_path / "selected.jsonl").read_text().splitlines()) == 3478
+
+
 def test_tables_are_the_committed_numbers():
     summaries = ROOT / "figures" / "summaries"
     slowdown = json.loads((summaries / "slowdown.json").read_text())
@@ -58,6 +85,7 @@ def test_tables_are_the_committed_numbers():
     assert list(ANSWERS) == list(STUDIES)
     chosen = [json.loads((summaries / f"selection_{name}.json").read_text()) for name in ("digits", "language")]
     assert selection_table(*chosen) in README
+    assert conditions_table(chosen[0]) in README
 
 
 def test_committed_summaries_come_from_one_preset():

@@ -1,14 +1,11 @@
 """`uniformity select` in this process: what it writes, what it promises, and that bad input writes nothing."""
 
-import io
 import itertools
 import json
 import os
-import sys
-import types
-from contextlib import redirect_stderr, redirect_stdout
 
 import hypothesis.strategies as st
+import in_process
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 
 from experiments.selection.pool import read_pool
-from figures import cli
 
 POINTS = np.random.default_rng(1).normal(size=(12, 3))
 TEXTS = [
@@ -25,18 +21,8 @@ TEXTS = [
 ]
 
 
-def run(*arguments, stdin=b""):
-    """Status, stdout and stderr of the command."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        redirect_stdout(io.StringIO()) as out,
-        redirect_stderr(io.StringIO()) as err,
-    ):
-        patch.setattr(sys, "argv", ["uniformity", "select", *map(str, arguments)])
-        patch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    return left.value.code or 0, out.getvalue(), err.getvalue()
+def run(*arguments, **options):
+    return in_process.run("select", *arguments, **options)
 
 
 def known(*arguments, **options):
