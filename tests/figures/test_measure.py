@@ -1,4 +1,4 @@
-"""`uniformity measure` in this process: its screen and its JSON say the same, true things; bad input is one sentence."""
+"""`uniformity measure` in this process: its screen and its JSON say the same true things; bad input is one sentence."""
 
 import json
 import re
