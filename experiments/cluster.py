@@ -8,8 +8,8 @@ import logging
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any, cast
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, NamedTuple, cast
 
 ALLOWED_DEATHS = 2
 """A task may outlive this many of its workers; the next death is blamed on the task."""
@@ -29,7 +29,7 @@ _SETTINGS = {
 
 
 class WorkerLost(Exception):
-    """A task killed its workers, or the scheduler is gone; its text is the one sentence that says so."""
+    """A task killed its workers, they do not see the folder, or the scheduler is gone; its text is the one sentence."""
 
 
 @contextmanager
@@ -92,46 +92,81 @@ def scheduler(address: str) -> Iterator[Any]:
         yield client
 
 
+class Killed(NamedTuple):
+    """The answer of a task that killed its workers, so many of them one after the other."""
+
+    deaths: int
+
+
 def computed(
     function: Callable[[Any, Any], Any], tasks: Sequence[Any], shared: Any = None, *, client: Any = None
 ) -> Iterator[tuple[int, Any]]:
     """(i, function(tasks[i], shared)) for every i: in this process in order, or from the client's workers as they end.
 
-    As many tasks are out as there are threads, so a worker's death throws suspicion on no other task and few results
-    wait. What a task raises is raised here after two more trials; WorkerLost if it kills its workers.
+    What a task raises is raised here after two more trials; WorkerLost if it kills its workers.
     """
     if client is None:
         for i, task in enumerate(tasks):
             yield i, function(task, shared)
         return
+    waiting = iter(enumerate(tasks))
+    for i, answer in answered(function, lambda: next(waiting, None), shared, client=client):
+        if isinstance(answer, Killed):
+            raise WorkerLost(
+                f"a task must not kill its worker, but one died {answer.deaths} times; did it run out of memory?"
+            )
+        yield i, answer
+
+
+def answered(
+    function: Callable[[Any, Any], Any], following: Callable[[], tuple[Any, Any] | None], shared: Any, *, client: Any
+) -> Iterator[tuple[Any, Any]]:
+    """(name, function(task, shared)) of each (name, task) that `following` gives, from the workers as they end.
+
+    following: asked whenever a thread is free; None is nothing for now, and the end once no task is out. As many tasks
+    are out as there are threads, so a worker's death throws suspicion on no other task and few results wait. The answer
+    of a task that kills its workers is Killed. What a task raises is raised here after two more trials; WorkerLost if
+    the scheduler is gone.
+    """
     from distributed import wait
 
-    with warnings.catch_warnings():
+    with _reachable(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sending large graph")
         # As a task, not scattered: what died with its worker is made again.
         common = client.submit(_same, shared, pure=False)
-    waiting, out = iter(enumerate(tasks)), {}
+    out: dict[Any, Any] = {}
     try:
         while True:
-            while len(out) < max(1, sum(client.nthreads().values())) and (following := next(waiting, None)) is not None:
-                i, task = following
-                out[client.submit(function, task, common, pure=False, retries=2)] = i
+            with _reachable():
+                threads = max(1, sum(client.nthreads().values()))
+            while len(out) < threads and (given := following()) is not None:
+                name, task = given
+                with _reachable():
+                    out[client.submit(function, task, common, pure=False, retries=2)] = name
             if not out:
                 return
-            try:
-                ready, _ = cast(Any, wait(list(out), timeout=5.0, return_when="FIRST_COMPLETED"))
-            except TimeoutError:
-                continue
+            with _reachable():
+                try:
+                    ready, _ = cast(Any, wait(list(out), timeout=5.0, return_when="FIRST_COMPLETED"))
+                except TimeoutError:
+                    continue
             for future in ready:
-                i = out.pop(future)
+                name = out.pop(future)
                 result = _result(future)
                 future.release()
-                yield i, result
-    except OSError as error:
-        raise WorkerLost("the scheduler must stay reachable, but it is gone") from error
+                yield name, result
     finally:
         if out:
-            client.cancel(list(out))
+            with suppress(OSError):
+                client.cancel(list(out))
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkerLost("the scheduler must stay reachable, but it is gone") from error
 
 
 def _result(future: Any) -> Any:
@@ -141,10 +176,8 @@ def _result(future: Any) -> Any:
         raise WorkerLost("the scheduler must keep its tasks, but it lost one; is it gone?")
     try:
         return future.result()
-    except KilledWorker as error:
-        raise WorkerLost(
-            f"a task must not kill its worker, but one died {ALLOWED_DEATHS + 1} times; did it run out of memory?"
-        ) from error
+    except KilledWorker:
+        return Killed(ALLOWED_DEATHS + 1)
 
 
 def _hush() -> None:
