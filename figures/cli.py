@@ -11,6 +11,7 @@ import cyclopts
 from figures.commands.asked import BadInput
 from figures.commands.certify import certify
 from figures.commands.measure import measure
+from figures.commands.records import records
 from figures.commands.report import report
 from figures.commands.reproduce import reproduce
 from figures.commands.select import select
@@ -23,6 +24,7 @@ app = cyclopts.App(
 )
 for command in (reproduce, report, claims, draw, verify, certify, measure, select):
     app.command(command)
+app.command(records)
 
 
 def main() -> None:
