@@ -23,7 +23,7 @@ from experiments.ensemble import drawn
 from experiments.kernel import empirical_ntk
 from experiments.largest_step import CRITERIA, largest_steps
 from experiments.records import Record
-from experiments.studies import width_scaling_findings
+from experiments.studies import requirements, width_scaling_findings
 from experiments.study import Findings, Measured, Study
 
 
@@ -140,6 +140,14 @@ def plan(preset: Preset) -> list[WidthRun]:
     return list(dict.fromkeys(run for sweep in preset.sweeps for cell in runs_of(sweep, preset) for run in cell))
 
 
+def require(run: WidthRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.size("num_points", run.num_points, least=1)
+    requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
+
+
 def data(run: WidthRun) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (N, ...) and labels (N,), independent and standard normal: |x|^2 is about the number of coordinates."""
     rng = np.random.default_rng(run.seed)
@@ -204,6 +212,7 @@ STUDY = Study(
         run.unit_variance,
         run.seed // 10,
     ),
+    require=require,
     measure=measure,
     find=find,
 )
