@@ -215,10 +215,11 @@ class _Reader:
         except ValueError as error:
             places = _together(chosen).places
             refused = tuple(str(error).split(" ", 1)[0].split("."))
-            # A table may set what the study calls by the name of a field within it, and the other way round.
-            for field in (refused[:depth] for depth in range(len(refused), 0, -1)):
-                if field in places:
-                    raise self._error(places[field], str(error)) from error
+            # The field itself; else one beside it in the same table, which it may not go with.
+            for depth in range(len(refused), 0, -1):
+                for field, place in places.items():
+                    if field[:depth] == refused[:depth]:
+                        raise self._error(place, str(error)) from error
             setting = ", ".join(f"{'.'.join(field)} on line {self._line(place)}" for field, place in places.items())
             raise ValueError(
                 f"{self.path}: {error}, the value of preset {preset}'s first run, while the grid sets {setting}"

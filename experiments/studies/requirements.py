@@ -11,7 +11,8 @@ from typing import Any
 
 from experiments.architecture import ArchitectureConfig
 from experiments.blocks import Chain, require_counts, require_known
-from experiments.points import Domain, construct
+from experiments.points import Domain
+from experiments.points.collapse import cluster_collapse
 from experiments.studies.labelled_pair import LABELLINGS
 from experiments.studies.networks import domain_of
 from theory import block_bounds
@@ -77,17 +78,20 @@ def pair(run: Any) -> None:
 
 def collapse(name: str, h: float, run: Any, domain: Domain, *, cluster_size: int = 2) -> None:
     """A run's points can be placed with a pair, or a cluster, at spacing h; `name` is the field that says so."""
-    ceiling = domain.packing_ceiling(run.num_points)
+    ceiling = _ceiling(domain, run.num_points)
     if not 0 <= h <= ceiling:  # known without placing anything
         raise ValueError(
             f"{name} must lie in [0, {ceiling:.6g}], which no {run.num_points} points in {domain} exceed, but was {h}"
         )
-    family = "pair_collapse" if cluster_size == 2 else "cluster_collapse"
-    dials: dict[str, Any] = {} if cluster_size == 2 else {"cluster_size": cluster_size}
     try:
-        construct(family, run.num_points, domain, h=h, seed=run.seed, **dials)
+        cluster_collapse(run.num_points, domain, h=h, cluster_size=cluster_size, seed=run.seed)
     except ValueError as error:
         raise ValueError(name + str(error).removeprefix("h")) from error
+
+
+@lru_cache(maxsize=256)
+def _ceiling(domain: Domain, num_points: int) -> float:
+    return domain.packing_ceiling(num_points)
 
 
 def labels(run: Any) -> None:
