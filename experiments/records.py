@@ -157,6 +157,19 @@ def read_arrays_file(root: Path, head: Head) -> bytes:
     return content
 
 
+@contextmanager
+def alone(root: Path, key: str) -> Iterator[None]:
+    """No other process writes this key meanwhile: a byte of the lock file a key; a lock ends with its process."""
+    with (root / ".lock").open("a") as stream:
+        place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
+        try:
+            fcntl.lockf(stream, fcntl.LOCK_EX, 1, place)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a file system without locks
+                raise
+        yield
+
+
 class RecordStore:
     """Records of all studies under one folder."""
 
@@ -170,14 +183,14 @@ class RecordStore:
 
     def put(self, record: Record) -> None:
         """Store a record; an existing one of the same key is replaced."""
-        with self._alone(record.key):
+        with alone(self.root, record.key):
             # A kill on the way leaves no record rather than the arrays of one beside the numbers of the other.
             (self.root / f"{record.key}.json").unlink(missing_ok=True)
             self._write(record)
 
     def add(self, record: Record) -> bool:
         """Store a record unless a whole one of its key is there, as when another process was first; whether it was."""
-        with self._alone(record.key):
+        with alone(self.root, record.key):
             try:
                 if self.check(record.key) is not None:
                     return False
@@ -201,18 +214,6 @@ class RecordStore:
         body["sha256"] = hashlib.sha256(_canonical(body)).hexdigest()
         write_atomically(self.root / f"{record.key}.npz", arrays)
         write_atomically(self.root / f"{record.key}.json", written_json(body))
-
-    @contextmanager
-    def _alone(self, key: str) -> Iterator[None]:
-        """No other process writes this key meanwhile: a byte of the lock file a key; a lock ends with its process."""
-        with (self.root / ".lock").open("a") as stream:
-            place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
-            try:
-                fcntl.lockf(stream, fcntl.LOCK_EX, 1, place)
-            except OSError as error:
-                if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a file system without locks
-                    raise
-            yield
 
     def check(self, key: str) -> Head | None:
         """The record's head, or None when there is no record; bytes are checked as by `get`, but no array unpacked."""

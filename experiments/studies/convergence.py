@@ -28,9 +28,11 @@ from experiments.labels import lipschitz_target, with_gap
 from experiments.one_by_one import one_by_one
 from experiments.outcome import outcome
 from experiments.points import construct
+from experiments.studies import requirements
 from experiments.studies.convergence_findings import find
 from experiments.studies.networks import NETWORKS, PLAIN, Network, domain_of
 from experiments.study import Measured, Study
+from theory.require import positive
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,18 @@ def plan(preset: Preset) -> list[ConvergenceRun]:
         for gap in (preset.gap, None)
         for seed in range(preset.seeds)
     ]
+
+
+def require(run: ConvergenceRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.pair(run)
+    if run.gap is not None:
+        requirements.finite(gap=run.gap)
+    positive(step_size=run.step_size)
+    requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
+    requirements.size("hessians", run.hessians, least=1)
 
 
 def _problem(runs: Sequence[ConvergenceRun]) -> Problem:
@@ -198,6 +212,7 @@ STUDY = Study(
     plan=plan,
     # Groups of five seeds: a kill loses the group in flight.
     batch=lambda run: (run.architecture, run.point_shape, run.num_points, run.steps, run.hessians, run.seed // 5),
+    require=require,
     measure=measure,
     find=find,
 )

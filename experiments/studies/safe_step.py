@@ -30,7 +30,7 @@ from experiments.one_by_one import one_by_one
 from experiments.points import construct
 from experiments.records import Record
 from experiments.smoothness import ball_radii, loss_smoothness, parameter_radii
-from experiments.studies import safe_step_findings
+from experiments.studies import requirements, safe_step_findings
 from experiments.studies.networks import domain_of
 from experiments.study import Findings, Measured, Study
 from theory.finite_horizon import horizon_radius, path_ceiling
@@ -128,6 +128,19 @@ def plan(preset: Preset) -> list[SafeStepRun]:
         for net in preset.nets
         for seed in range(preset.seeds)
     ]
+
+
+def require(run: SafeStepRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    if run.architecture is not None:
+        requirements.network(run.architecture, run.point_shape, smooth=True)
+    elif len(run.point_shape) != 1 or run.point_shape[0] < 1:
+        raise ValueError(f"point_shape must be one number for the linear model, but was {list(run.point_shape)}")
+    requirements.seed(run)
+    requirements.size("num_points", run.num_points, least=1)
+    requirements.each_positive("horizons", run.horizons)
+    requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
+    requirements.size("hessians", run.hessians, least=1)
 
 
 def model_of(run: SafeStepRun) -> Chain:
@@ -356,6 +369,7 @@ STUDY = Study(
         run.hessians,
         run.seed // 10,
     ),
+    require=require,
     measure=measure,
     find=find,
 )

@@ -25,7 +25,7 @@ from experiments.kernel import empirical_ntk
 from experiments.largest_step import CRITERIA, largest_steps
 from experiments.one_by_one import one_by_one
 from experiments.records import Record
-from experiments.studies import width_scaling_findings
+from experiments.studies import requirements, width_scaling_findings
 from experiments.study import Findings, Measured, Study
 
 
@@ -142,6 +142,14 @@ def plan(preset: Preset) -> list[WidthRun]:
     return list(dict.fromkeys(run for sweep in preset.sweeps for cell in runs_of(sweep, preset) for run in cell))
 
 
+def require(run: WidthRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.size("num_points", run.num_points, least=1)
+    requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
+
+
 def data(run: WidthRun) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (N, ...) and labels (N,), independent and standard normal: |x|^2 is about the number of coordinates."""
     rng = np.random.default_rng(run.seed)
@@ -208,6 +216,7 @@ STUDY = Study(
         run.unit_variance,
         run.seed // 10,
     ),
+    require=require,
     measure=measure,
     find=find,
 )
