@@ -26,6 +26,7 @@ from experiments.descent import Problem, Trace, advance, join, loss, member, sta
 from experiments.ensemble import drawn
 from experiments.labels import lipschitz_target
 from experiments.largest_step import CRITERIA, largest_steps
+from experiments.one_by_one import one_by_one
 from experiments.points import construct
 from experiments.records import Record
 from experiments.smoothness import ball_radii, loss_smoothness, parameter_radii
@@ -155,17 +156,20 @@ def data(run: SafeStepRun) -> tuple[np.ndarray, np.ndarray]:
 
 
 @partial(jax.jit, static_argnames="model")
-@partial(jax.vmap, in_axes=(None, 0, 0, 0))
 def _start(model: Chain, params: PyTree, x: jax.Array, y: jax.Array) -> tuple[PyTree, jax.Array, jax.Array]:
     """The radii of theta_0's arrays, L_0 and |theta_0|."""
-    return parameter_radii(model, params), loss(model, params, x, y), optax.tree.norm(params)
+
+    def at_start(params: PyTree, x: jax.Array, y: jax.Array) -> tuple[PyTree, jax.Array, jax.Array]:
+        return parameter_radii(model, params), loss(model, params, x, y), optax.tree.norm(params)
+
+    return one_by_one(at_start)(params, x, y)
 
 
 @partial(jax.jit, static_argnames="model")
 def _smoothness(model: Chain, radii: PyTree, x: jax.Array, y: jax.Array) -> jax.Array:
     """S of every run at several radii, (runs, k), from radii with leading axes (runs, k)."""
     at = jax.vmap(partial(loss_smoothness, model), in_axes=(0, None, None))
-    return jax.vmap(at)(radii, x, y)
+    return one_by_one(at)(radii, x, y)
 
 
 class Known(NamedTuple):

@@ -11,6 +11,7 @@ width of the plain network; a control that saturates.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,6 +23,7 @@ from experiments.blocks import Chain
 from experiments.ensemble import drawn
 from experiments.kernel import empirical_ntk
 from experiments.largest_step import CRITERIA, largest_steps
+from experiments.one_by_one import one_by_one
 from experiments.records import Record
 from experiments.studies import requirements, width_scaling_findings
 from experiments.study import Findings, Measured, Study
@@ -159,7 +161,9 @@ def with_unit_variance(model: Chain, params: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf, law: leaf / law.std if law.std else leaf, params, model.laws())
 
 
-_kernels = jax.jit(jax.vmap(empirical_ntk, in_axes=(None, 0, 0)), static_argnums=0)
+@partial(jax.jit, static_argnums=0)
+def _kernels(model: Chain, params: PyTree, x: jax.Array) -> jax.Array:
+    return one_by_one(partial(empirical_ntk, model))(params, x)
 
 
 def measure(runs: Sequence[WidthRun]) -> Iterator[tuple[WidthRun, Measured]]:
