@@ -62,10 +62,8 @@ class Chunks:
             count = min(_GROWTH * batch.seen, int((wished - filled) / rate) if rate > 0 else len(batch.left))
             if count < 1 and chunk:
                 break
-            count = max(1, count)
-            count = len(batch.left) if count >= len(batch.left) else 1 << (count.bit_length() - 1)
-            chunk[name] = self._taken(name, count)
-            filled += count * rate
+            chunk[name] = self._taken(name, max(1, count))
+            filled += len(chunk[name]) * rate
             if filled >= wished / 2 or batch.left:
                 break
         return chunk
@@ -88,7 +86,9 @@ class Chunks:
         return sum(rates) / len(rates) if rates else None
 
     def _taken(self, name: Hashable, count: int) -> tuple[Any, ...]:
+        """At most so many of its runs."""
         batch = self._batches[name]
+        count = len(batch.left) if count >= len(batch.left) else 1 << (count.bit_length() - 1)
         taken, batch.left = batch.left[:count], batch.left[count:]
         batch.out += 1
         return tuple(taken)

@@ -177,12 +177,12 @@ def answered(
     out: dict[Any, Any] = {}
     try:
         while True:
-            with _reachable():
-                threads = max(1, sum(client.nthreads().values()))
-            while len(out) < threads and (given := following()) is not None:
+            free = threads(client) - len(out)
+            while free > 0 and (given := following()) is not None:
                 name, task = given
                 with _reachable():
                     out[client.submit(function, task, common, pure=False, retries=2)] = name
+                free -= 1
             if not out:
                 return
             with _reachable():
@@ -199,6 +199,19 @@ def answered(
         if out:
             with suppress(OSError):
                 client.cancel(list(out))
+
+
+def threads(client: Any) -> int:
+    """How many tasks can run at once, 1 at least: a cluster's first workers may be on their way."""
+    with _reachable():
+        return max(1, sum(client.nthreads().values()))
+
+
+def asked(function: Callable[[Any], Any], argument: Any, *, client: Any) -> dict[str, Any]:
+    """function(argument) of every worker, by its address; one that dies over it is left out."""
+    with _reachable():
+        answers = client.run(function, argument, on_error="return")
+    return {address: answer for address, answer in answers.items() if not isinstance(answer, Exception)}
 
 
 @contextmanager

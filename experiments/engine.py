@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from experiments.chunks import Chunks
-from experiments.cluster import Killed, WorkerLost, answered
+from experiments.cluster import Killed, WorkerLost, answered, asked, threads
 from experiments.measuring import Answer, Chunk, Ended, Work, measured, measured_chunk, work_of
 from experiments.records import DamagedRecord, RecordStore, plain, record_key
 from experiments.study import Study
@@ -152,7 +152,6 @@ def _on_workers(sweep: _Sweep, work: Work, folder: Path, chunks: Chunks, client:
     Alone means that no other task is out: with company on its worker, the wrong one might be blamed.
     """
     _require_seen(client, folder)
-    threads = max(1, sum(client.nthreads().values()))
     suspects: deque[Any] = deque()
     out: dict[int, dict[Hashable, tuple[Any, ...]]] = {}
     alone: set[int] = set()
@@ -160,7 +159,7 @@ def _on_workers(sweep: _Sweep, work: Work, folder: Path, chunks: Chunks, client:
     def following() -> tuple[int, Chunk] | None:
         if stop() or alone:
             return None
-        batches = chunks.following(threads)
+        batches = chunks.following(threads(client))
         name = len(numbers)
         if not batches and suspects and not out:
             batches = {None: (suspects.popleft(),)}
@@ -205,7 +204,7 @@ def _require_seen(client: Any, folder: Path) -> None:
     probe = folder / f".{uuid4().hex}.tmp"
     probe.write_bytes(b"")
     try:
-        blind = [address for address, seen in client.run(_sees, str(probe)).items() if not seen]
+        blind = [address for address, seen in asked(_sees, str(probe), client=client).items() if not seen]
     finally:
         probe.unlink()
     if blind:

@@ -16,8 +16,8 @@ class Unfinished(Exception):
     """A study whose runs do not all have a record: some failed, or it was interrupted."""
 
     def __init__(self, outcome: Outcome) -> None:
-        first = f": {outcome.failures[0].label}, {outcome.failures[0].reason}" if outcome.failures else ""
-        super().__init__(f"{len(outcome.failures)} runs failed{first}" if first else "the study was interrupted")
+        failed = [f"{failure.label}: {failure.reason}" for failure in outcome.failures]
+        super().__init__(f"{len(failed)} failed, first {failed[0]}" if failed else "the study was interrupted")
         self.outcome = outcome
 
 

@@ -1,7 +1,6 @@
 """`uniformity reproduce`: train, measure, draw every figure, print the ledger."""
 
 import json as json_format
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from figures.commands.asked import Names, Style, chosen, use_all_cores
 from figures.commands.engine_options import EngineOptions
+from figures.commands.unfinished import tell_unfinished
 from figures.interrupt import gentle_interrupt
 
 if TYPE_CHECKING:
-    from experiments.reproduce import Unfinished
     from experiments.study import Findings, Study
 
 
@@ -61,7 +60,7 @@ def reproduce(
                 return _compare_precisions(studies, preset, out, named=bool(only), style=style, json=json, how=how)
             findings = _found(studies, preset, out, style=style, json=json, how=how)
         except Unfinished as error:
-            return _told(error, fresh=fresh)
+            return tell_unfinished(error.outcome, fresh=fresh)
     if len(findings) < len(studies):
         print("uniformity: no ledger is written, since a verdict rests on all runs", file=sys.stderr)
         return 1
@@ -97,21 +96,8 @@ def _found(
             for name in drawn_from(study.name):
                 draw_figure(name, summary, out / "figures", paper=style)
     for error in failed:
-        _told(error, fresh=False)
+        tell_unfinished(error.outcome)
     return findings
-
-
-def _told(error: "Unfinished", *, fresh: bool) -> int:
-    """Say which runs failed, or how to resume; the exit status."""
-    for failure in error.outcome.failures:
-        print(f"uniformity: {failure.study}, {failure.label} failed: {failure.reason}", file=sys.stderr)
-        print(f"  its configuration: {json_format.dumps(failure.config)}", file=sys.stderr)
-    if not error.outcome.interrupted:
-        return 1
-    again = shlex.join(["uniformity", *(word for word in sys.argv[1:] if word != "--fresh")])
-    resumed = "without --fresh this resumes" if fresh else "the same command resumes"
-    print(f"uniformity: interrupted; what finished is stored, and {resumed}: {again}", file=sys.stderr)
-    return 130
 
 
 def _judge(

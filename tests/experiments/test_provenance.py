@@ -85,6 +85,7 @@ def study_of(presets):
         presets=presets,
         plan=lambda preset: [Run(seed) for seed in range(preset.seeds)],
         batch=lambda run: 0,
+        require=lambda run: None,
         measure=lambda runs: ((run, Measured({"seed": run.seed}, {}, "")) for run in runs),
         find=lambda preset, records: Findings({"seeds": preset.seeds, "third": 1 / 3}, [], [], {}),
     )

@@ -1,4 +1,4 @@
-"""A study for the tests of the engine: runs of a few numbers, some of which sleep, raise, diverge or kill their process.
+"""A study for the tests of the engine: runs of a few numbers, some of which sleep, raise, diverge or kill.
 
 Workers import it by its name, so its functions travel as names. A run's numbers come from a small descent in JAX and
 from numpy, so that every part of a real study has a stand-in.
@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,7 @@ from experiments.architecture import ArchitectureConfig
 from experiments.descent import Status, descend
 from experiments.ensemble import drawn, stacked
 from experiments.outcome import outcome
-from experiments.studies import STUDIES
-from experiments.study import Findings, Measured
+from experiments.study import Findings, Measured, Study
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,16 @@ def find(preset: object, records: Sequence) -> Findings:
     return Findings({"runs": len(records)}, [], [], {})
 
 
-STUDY = replace(
-    STUDIES["separation_law"],
+STUDY = Study(
     name="tiny",
     code="T",
+    title="",
+    question="",
+    varied="",
+    control="",
+    falsified_by="",
+    claims=(),
+    schema=1,
     presets={},
     plan=list,
     batch=lambda run: run.width,
