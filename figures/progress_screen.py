@@ -82,8 +82,8 @@ class Pace:
 class Reporter:
     """Takes the events of any studies: a bar a study on a terminal; plain lines on a dumb one, in a pipe or in CI."""
 
-    def __init__(self, *, to_stderr: bool) -> None:
-        console = Console(stderr=to_stderr, highlight=False)
+    def __init__(self, *, to_stderr: bool, console: Console | None = None) -> None:
+        console = console or Console(stderr=to_stderr, highlight=False)
         plain = not console.is_terminal or console.is_dumb_terminal or "CI" in os.environ
         self._screen = _Lines(console) if plain else _Bars(console)
 
