@@ -168,12 +168,13 @@ def answered(
     of a task that kills its workers is Killed. What a task raises is raised here after two more trials; WorkerLost if
     the scheduler is gone.
     """
+    import cloudpickle
     from distributed import wait
 
     with _reachable(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sending large graph")
         # As a task, not scattered: what died with its worker is made again.
-        common = client.submit(_same, shared, pure=False)
+        common = client.submit(_same, cloudpickle.dumps((function, shared)), pure=False)
     out: dict[Any, Any] = {}
     try:
         while True:
@@ -181,7 +182,7 @@ def answered(
             while free > 0 and (given := following()) is not None:
                 name, task = given
                 with _reachable():
-                    out[client.submit(function, task, common, pure=False, retries=2)] = name
+                    out[client.submit(_called, cloudpickle.dumps(task), common, pure=False, retries=2)] = name
                 free -= 1
             if not out:
                 return
@@ -231,6 +232,10 @@ def _result(future: Any) -> Any:
         return future.result()
     except KilledWorker:
         return Killed(ALLOWED_DEATHS + 1)
+    except _OtherCode as error:
+        raise WorkerLost(
+            f"the workers must run the code that runs here, but one could not read a task: {error}"
+        ) from error
 
 
 def _hush() -> None:
@@ -245,6 +250,21 @@ def _ignore_ctrl_c(plugin: Any, worker: Any) -> None:
 
 def _same(value: Any) -> Any:
     return value
+
+
+class _OtherCode(Exception):
+    """A worker could not make out its task, which names functions and classes by their modules."""
+
+
+def _called(task: bytes, common: bytes) -> Any:
+    """The task on the worker. Read here and not by dask, which waits for ever for a worker that cannot."""
+    import pickle
+
+    try:
+        (function, shared), own = pickle.loads(common), pickle.loads(task)
+    except Exception as error:
+        raise _OtherCode(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}") from None
+    return function(own, shared)
 
 
 def _importable() -> bool:
