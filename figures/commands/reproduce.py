@@ -78,7 +78,7 @@ def _found(
     from experiments.records import RecordStore
     from experiments.reproduce import Unfinished, run_study, write_summary
     from figures.draw import draw_figure, drawn_from
-    from figures.terminal import Reporter
+    from figures.progress_screen import Reporter
 
     store, findings, failed = RecordStore(out / "records"), {}, []
     with Reporter(to_stderr=json) as reporter:
@@ -148,7 +148,8 @@ def _compare_precisions(
     from experiments.records import write_atomically
     from experiments.reproduce import dump
     from figures.draw import draw_figure
-    from figures.terminal import Reporter, print_precision
+    from figures.progress_screen import Reporter
+    from figures.terminal import print_precision
 
     with Reporter(to_stderr=json) as reporter:
         compared = precision.compare_all(studies, preset, out, report=reporter, **how)

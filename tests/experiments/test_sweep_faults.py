@@ -234,3 +234,12 @@ def test_workers_that_do_not_see_the_folder_are_one_sentence(tmp_path, monkeypat
     with pytest.raises(cluster.WorkerLost, match=r"must see the folder .*, but the one at tcp://elsewhere:1 does not"):
         engine._require_seen(Client(), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_workers_with_other_code_are_one_sentence(tmp_path):
+    """The study is a module that the driver alone can import."""
+    process = driver(tmp_path, SLOW, workers=1, env={**os.environ, "ONLY_HERE": "1"})
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2, out + err
+    assert err.startswith("the workers must run the code that runs here, but one could not read a task: ModuleNotFound")
+    assert err.count("\n") == 1

@@ -87,6 +87,7 @@ STUDY = Study(
     schema=1,
     presets={},
     plan=list,
+    require=lambda run: None,
     batch=lambda run: run.width,
     measure=measure,
     find=find,
