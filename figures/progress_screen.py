@@ -14,10 +14,13 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from figures.amounts import duration
 
+_WIDE = 100
+"""Columns from which a bar has room for its study's name beside the code."""
 _COUNTS = ("done", "running", "failed", "reused", "total")
 
 
@@ -82,8 +85,8 @@ class Pace:
 class Reporter:
     """Takes the events of any studies: a bar a study on a terminal; plain lines on a dumb one, in a pipe or in CI."""
 
-    def __init__(self, *, to_stderr: bool) -> None:
-        console = Console(stderr=to_stderr, highlight=False)
+    def __init__(self, *, to_stderr: bool, console: Console | None = None) -> None:
+        console = console or Console(stderr=to_stderr, highlight=False)
         plain = not console.is_terminal or console.is_dumb_terminal or "CI" in os.environ
         self._screen = _Lines(console) if plain else _Bars(console)
 
@@ -163,10 +166,10 @@ class _Bars:
         self.paces: dict[str, Pace] = {}
         self.tasks: dict[str, TaskID] = {}
         self.progress = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("[bold]{task.description}", table_column=Column(no_wrap=True)),
             BarColumn(bar_width=None),  # it takes what the numbers leave
-            MofNCompleteColumn(),
-            _Numbers(),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            _Numbers(table_column=Column(no_wrap=True)),
             console=console,
             expand=True,
         )
@@ -181,7 +184,8 @@ class _Bars:
         pace = _pace(self.paces, event)
         name = f"{event.study.code} {event.study.name}"
         if event.kind == "plan":
-            self.tasks[name] = self.progress.add_task(name, total=event.total, pace=pace, over=False)
+            shown = name if self.progress.console.width >= _WIDE else event.study.code
+            self.tasks[name] = self.progress.add_task(shown, total=event.total, pace=pace, over=False)
         self.progress.update(self.tasks[name], completed=event.done + event.failed, over=event.kind == "done")
         if event.kind != "reused" and (line := _line(event)) is not None:
             self.progress.console.print(line)
@@ -193,7 +197,7 @@ class _Numbers(ProgressColumn):
     def render(self, task: Task) -> Text:
         pace: Pace = task.fields["pace"]
         words = pace.summary().partition(", ")[2] if task.fields["over"] else pace.words()
-        return Text(words, style="red" if pace.failed else "", no_wrap=True, overflow="ellipsis")
+        return Text(words, style="red" if pace.failed else "")
 
 
 def _pace(paces: dict[str, Pace], event: Any) -> Pace:

@@ -20,7 +20,7 @@ def print_studies(rows: Sequence[Mapping[str, Any]], root: Path) -> None:
     console = Console(highlight=False)
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("study", no_wrap=True)
-    for column in ("records", "schema", "measured in", "size", "newest"):
+    for column in ("records", "schema", "took", "size", "newest"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("commits")
     for row in rows:
