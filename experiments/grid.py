@@ -27,7 +27,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.grid_axes import MOST, axis_values
-from experiments.run_fields import Field, FieldError, dataclass_in, declared_type, flat, told, unknown, with_fields
+from experiments.run_fields import (
+    Field,
+    FieldError,
+    dataclass_in,
+    declared_type,
+    flat,
+    told,
+    unknown,
+    with_fields,
+)
 from experiments.studies import STUDIES
 from experiments.study import Study
 from experiments.toml_lines import Path as Place

@@ -139,6 +139,16 @@ def _replaced(current: Any, kind: type, values: Mapping[Field, Any], place: Fiel
         raise FieldError((*place, name), problem) from error
 
 
+def leaves(run: Any, above: Field = ()) -> dict[Field, Any]:
+    """Every field of a run with its value; a field with fields of its own by each of them."""
+    found: dict[Field, Any] = {}
+    for name in fields_of(type(run)):
+        value = getattr(run, name)
+        path = (*above, name)
+        found |= leaves(value, path) if dataclasses.is_dataclass(value) else {path: value}
+    return found
+
+
 def run_of(kind: type, config: Mapping[str, Any]) -> Any:
     """The run whose plain values a stored record holds. Raises ValueError where it is none of this kind."""
     known = fields_of(kind)

@@ -13,12 +13,11 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     """What would be run: counts, shapes, and the time that past records tell."""
     known = plan["estimate"]
     missing = plan["runs"] - plan["stored"]
-    shapes = f"{plan['shapes']:,} of what is still to run; a shape is compiled once, for all its seeds and data"
     lines = {
         "Grid": f"{plan['grid']}: {plan['study']}, {_count(plan)}",
         "Base": f"{plan['base']} (first run of preset {plan['preset']}; the grid replaces fields of it)",
         "Stored": f"{plan['stored']:,} in {plan['records']}, {missing:,} still to run",
-        "Shapes": shapes,
+        "Shapes": f"{plan['shapes']:,} to compile, each once for all its seeds and data",
         "Estimate": _time(missing, **known),
     }
     for name, text in lines.items():

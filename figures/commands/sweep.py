@@ -40,7 +40,7 @@ def sweep(
     dry_run
         Say how many runs, shapes and seconds it would be, and write nothing.
     json
-        Print the plan, or the events of the runs and a summary, as lines of JSON on stdout.
+        Print what a dry run tells, or the events of the runs and a summary, as lines of JSON on stdout.
     """
     use_all_cores()
     from experiments.grid import read_grid
@@ -64,6 +64,7 @@ def _plan(path: Path, grid: "Grid", out: Path, *, json: bool) -> int:
     have = {head.key for head in past}
     missing = [run for run in grid.runs if record_key(grid.study.name, grid.study.schema, run) not in have]
     known = {
+        "kind": "dry run",
         **_about(path, grid),
         "records": str(root),
         "stored": len(grid.runs) - len(missing),
@@ -79,11 +80,13 @@ def _plan(path: Path, grid: "Grid", out: Path, *, json: bool) -> int:
 
 def _run(path: Path, grid: "Grid", out: Path, *, json: bool, engine: EngineOptions | None) -> int:
     from experiments.engine import run_all
-    from experiments.records import RecordStore
+    from experiments.records import RecordStore, record_key
+    from experiments.run_labels import labels
     from figures.progress_screen import EventStream, Reporter
     from figures.sweep_screen import print_repeated, print_swept
 
-    about, last = _about(path, grid), []
+    study, about, last = grid.study, _about(path, grid), []
+    told = {record_key(study.name, study.schema, run): label for run, label in zip(grid.runs, labels(grid.runs))}
     if not json:
         print_repeated(about)
     with (
@@ -94,22 +97,23 @@ def _run(path: Path, grid: "Grid", out: Path, *, json: bool, engine: EngineOptio
 
         def report(event: "Event") -> None:
             last[:] = [event]
-            reporter(event)
+            reporter(event._replace(label=told.get(event.key, "")))
 
-        outcome = run_all(grid.study, grid.runs, RecordStore(out / "records"), client=client, report=report, stop=stop)
+        outcome = run_all(study, grid.runs, RecordStore(out / "records"), client=client, report=report, stop=stop)
+    failures = [failure._replace(label=told[failure.key]) for failure in outcome.failures]
     known = {
         "kind": "summary",
         **about,
         **{name: getattr(last[0], name) for name in ("done", "reused", "failed")},
         "records": str(out / "records"),
         "interrupted": outcome.interrupted,
-        "failures": [failure._asdict() for failure in outcome.failures],
+        "failures": [failure._asdict() for failure in failures],
     }
     if json:
         print(json_format.dumps(known))
     else:
         print_swept(known, out)
-    return tell_unfinished(outcome)
+    return tell_unfinished(outcome._replace(failures=failures))
 
 
 def _about(path: Path, grid: "Grid") -> dict[str, Any]:

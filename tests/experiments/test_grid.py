@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +17,11 @@ from experiments.grid import read_grid
 from experiments.grid_axes import axis_values
 from experiments.records import plain, record_key
 from experiments.run_fields import run_of
+from experiments.run_labels import labels
 from experiments.studies import STUDIES, slowdown
 
+HEAD = 'study = "slowdown"\npreset = "smoke"\n'
+README = Path(__file__).parent.parent.parent / "README.md"
 FIRST = slowdown.plan(slowdown.PRESETS["smoke"])[0]
 AXES = {
     "h": st.lists(st.sampled_from([0.3, 0.25, 0.125, 0, 0.2]), min_size=1, max_size=2),
@@ -74,6 +78,7 @@ def test_a_grid_is_the_product_of_its_axes_in_the_order_of_the_file(folder, name
     assert [plain(run) for run in grid.runs] == [plain(run) for run in dict.fromkeys(expected)]
     assert (grid.study.name, grid.preset, grid.base) == ("slowdown", "smoke", FIRST)
     assert read(folder, text) == grid
+    assert len(set(labels(grid.runs))) == len(grid.runs)
 
 
 @given(st.integers(1, 999), st.integers(1, 99), st.integers(2, 30), st.integers(0, 4), st.booleans())
@@ -107,6 +112,18 @@ def test_halvings_are_the_floats_that_a_person_writes():
         {"from": Decimal("0.4"), "to": Decimal("0.025"), "count": 5, "spacing": "log"}, ("h",), whole=False
     )
     assert [float(value) for value in found] == [0.4, 0.2, 0.1, 0.05, 0.025]
+
+
+def test_labels_tell_what_the_runs_own_do_not(folder):
+    grid = read(folder, HEAD + "[grid]\nh = [0.3, 0.15]\narchitecture.width = [4, 8]\nseed = [1, 12]")
+    assert labels(grid.runs)[1] == "residual gap h=0.3 seed 12 architecture.width=4"
+    assert labels(grid.runs[:2]) == ["residual gap h=0.3 seed 1", "residual gap h=0.3 seed 12"]
+
+
+def test_the_grid_of_the_readme_is_what_it_says(folder):
+    (text,) = re.findall(r"^```toml\n# grid.toml\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    grid = read(folder, text)
+    assert f"grid.toml: {grid.study.name}, {len(grid.runs)} runs" in README.read_text()
 
 
 def test_a_grid_finds_the_records_of_the_preset_that_it_spells_out(folder):
@@ -172,7 +189,6 @@ def test_a_field_that_was_none_takes_a_whole_table(folder):
         )
 
 
-HEAD = 'study = "slowdown"\npreset = "smoke"\n'
 MISTAKES = [
     # (text, line, what the sentence says)
     ('study = "slowdwn"\n[grid]\nh = [0.3]', 1, "study must be one of 13 names, but is unknown; is it slowdown?"),
