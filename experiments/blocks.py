@@ -10,7 +10,7 @@ constant column. That is why normalisations carry no learned scale, and why one 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import prod, sqrt
 from types import MappingProxyType
@@ -42,8 +42,8 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
 )
 
 
-def require_known(argument: str, name: str, table: Mapping[str, Any]) -> None:
-    """Raise ValueError unless name is a key of the table."""
+def require_known(argument: str, name: str, table: Collection[str]) -> None:
+    """Raise ValueError unless name is in the table."""
     if name not in table:
         raise ValueError(f"{argument} must be one of {', '.join(sorted(table))}, but it was {name!r}")
 

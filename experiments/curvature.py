@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, PyTree
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from experiments.descent import Apply, loss
+from experiments.one_by_one import one_by_one
 
 _DENSE_LIMIT = 32
 """Up to so many parameters the Hessian is formed and its eigenvalues are exact to rounding."""
@@ -122,8 +123,11 @@ def hessian_norms(
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-@partial(jax.vmap, in_axes=(None, None, 0, 0, 0, None))
 def _lanczos(apply: Apply, steps: int, params: PyTree, x: Array, y: Array, start: Array) -> HessianNorms:
+    return one_by_one(lambda params, x, y: _lanczos_of_one(apply, steps, params, x, y, start))(params, x, y)
+
+
+def _lanczos_of_one(apply: Apply, steps: int, params: PyTree, x: Array, y: Array, start: Array) -> HessianNorms:
     """The largest |eigenvalue| of V^T (hess L) V, tridiagonal; V an orthonormal basis of the Krylov space of start."""
 
     def extend(k: Array, so_far: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:

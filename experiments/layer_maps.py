@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from experiments.blocks import Activation, Block, Chain, Linear, Residual
+from experiments.one_by_one import one_by_one
 
 
 class LayerMaps(NamedTuple):
@@ -75,7 +76,7 @@ def look(block: Block, params: PyTree, x: Float[Array | np.ndarray, "runs N ..."
         flat = jnp.concatenate(leaves, axis=2) if leaves else jnp.zeros((rows, out, 0))
         return block(params, x), by_input.reshape(rows, out, -1), flat
 
-    return Look(*jax.vmap(one)(params, jnp.asarray(x)))
+    return Look(*one_by_one(one)(params, jnp.asarray(x)))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -93,7 +94,7 @@ def lipschitz_constants(
         radius = 1.01 * jnp.max(jnp.linalg.norm(x.reshape(len(x), -1), axis=1))
         return smooth.bounds(smooth.radii(params), radius, x.shape[1:]).first[0]
 
-    return jax.vmap(one)(params, jnp.asarray(x))
+    return one_by_one(one)(params, jnp.asarray(x))
 
 
 def _with_tanh_for_relu(layer: Block) -> Block:
@@ -146,7 +147,7 @@ def whole_rows(
         gradients = jax.vmap(jax.grad(output), (None, None, 0))(params, skip, x)
         return jnp.concatenate([leaf.reshape(len(x), -1) for leaf in jax.tree.leaves(gradients)], axis=1)
 
-    return jax.vmap(rows)(params, jnp.asarray(skip), jnp.asarray(x))
+    return one_by_one(rows)(params, jnp.asarray(skip), jnp.asarray(x))
 
 
 class Chained(NamedTuple):

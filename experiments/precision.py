@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from experiments.engine import Event
+from experiments.measuring import sentence
 from experiments.provenance import provenance, provenance_of
 from experiments.records import Record, RecordStore, record_key
-from experiments.reproduce import Event, run_study
+from experiments.reproduce import Unfinished, run_study
 from experiments.statistics import Slope
 from experiments.study import Findings, Study
 
@@ -192,40 +194,39 @@ class SingleRuns(NamedTuple):
 
 
 _FAILURES = (ValueError, ArithmeticError, RuntimeError, np.linalg.LinAlgError)
-"""How arithmetic that lost its digits shows: an asymmetric matrix, a solver without convergence, a logarithm of 0."""
+"""How findings from lost digits show: an asymmetric matrix, a solver without convergence, a logarithm of 0."""
 
 
 def measure_single(
-    study: Study, preset: str, store: RecordStore, *, fresh: bool = False, report: Callable[[Event], None]
+    study: Study, preset: str, store: RecordStore, *, report: Callable[[Event], None], **how: Any
 ) -> SingleRuns:
     """Measure a study's preset in float32, into a store of its own: keys do not know the precision.
 
-    A failure to measure, or to read findings from what was measured, is a result and returned as its sentence.
+    A failure to measure, or to read findings from what was measured, is a result and returned as its sentence, the
+    first run's.  how: client, fresh and stop of run_study. Raises Unfinished only when it was interrupted.
     """
     try:
         with jax.enable_x64(False):
             # The code is what the progress lines name a study by.
             named = replace(study, find=_nothing, code=f"{study.code} float32")
-            run_study(named, preset, store, fresh=fresh, report=report)
+            run_study(named, preset, store, report=report, **how)
         failure = None
-    except _FAILURES as error:
-        failure = _sentence(error)
+    except Unfinished as error:
+        if error.outcome.interrupted:
+            raise
+        failure = error.outcome.failures[0].reason
     settings = study.presets[preset]
     keys = [record_key(study.name, study.schema, run) for run in study.plan(settings)]
     records = [record for key in keys if (record := store.get(key))]
     try:
         return SingleRuns(records, study.find(settings, records).slopes if failure is None else [], failure)
     except _FAILURES as error:
-        return SingleRuns(records, [], _sentence(error))
+        return SingleRuns(records, [], sentence(error))
 
 
 def _nothing(settings: Any, records: Sequence[Record]) -> Findings:
     """Findings are read afterwards, in float64."""
     return Findings({}, [], [], {})
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def compare(study: Study, single: SingleRuns, doubles: Sequence[Record], slopes: Sequence[Slope]) -> dict[str, Any]:
@@ -252,9 +253,12 @@ class Compared(NamedTuple):
 
 
 def compare_all(
-    studies: Sequence[Study], preset: str, out: Path, *, fresh: bool = False, report: Callable[[Event], None]
+    studies: Sequence[Study], preset: str, out: Path, *, report: Callable[[Event], None], **how: Any
 ) -> Compared:
-    """Each study's preset in both precisions: records of float64 in out/records, of float32 in out/float32/records."""
+    """Each study's preset in both precisions: records of float64 in out/records, of float32 in out/float32/records.
+
+    how: client, fresh and stop of run_study, and what it raises.
+    """
     double_store, single_store = (RecordStore(folder / "records") for folder in (out, out / "float32"))
     compared = Compared([], [])
     for study in studies:
@@ -264,8 +268,8 @@ def compare_all(
             kept.extend(records)
             return study.find(settings, records)
 
-        findings, _ = run_study(replace(study, find=find), preset, double_store, fresh=fresh, report=report)
-        single = measure_single(study, preset, single_store, fresh=fresh, report=report)
+        findings, _ = run_study(replace(study, find=find), preset, double_store, report=report, **how)
+        single = measure_single(study, preset, single_store, report=report, **how)
         compared.studies.append(compare(study, single, doubles, findings.slopes))
         compared.records.extend([*doubles, *single.records])
     return compared

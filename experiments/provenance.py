@@ -7,7 +7,8 @@ says which, with counts: whoever doubts a figure checks those commits out and ru
 import platform
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from experiments.records import Record
+from experiments.records import Head, Record
 
 _VERSIONS = ("jax", "jaxlib", "numpy", "scipy", "optax")
 _SOURCES = ("theory", "experiments", "pyproject.toml", "uv.lock")
@@ -38,8 +39,15 @@ class Provenance(NamedTuple):
     dtypes: dict[str, int]
 
 
-def commit_of(root: Path) -> str:
-    """The commit of a checkout, with '+' when its sources differ from it; 'unknown' outside one."""
+class CodeVersion(NamedTuple):
+    """commit: its first 12 digits, None outside a checkout.  dirty: the sources differ from it; None where unknown."""
+
+    commit: str | None
+    dirty: bool | None
+
+
+def code_version(root: Path) -> CodeVersion:
+    """The commit of a checkout, and whether its sources differ from it."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
@@ -47,28 +55,57 @@ def commit_of(root: Path) -> str:
     try:
         # A source not yet added is a difference; notes, tests and figures make no record.
         changed = git("status", "--porcelain", "--", *_SOURCES)
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+        return CodeVersion(git("rev-parse", "--short=12", "HEAD"), bool(changed))
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return CodeVersion(None, None)
+
+
+@cache
+def _this_code() -> CodeVersion:
+    """What this process runs, as far as its first look tells: git takes longer than many a run."""
+    return code_version(Path(__file__).parent.parent)
+
+
+@cache
+def _installed() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}}
+
+
+def _marked(commit: str | None, dirty: bool | None) -> str:
+    """One word for a commit and whether the sources differed from it."""
+    return "unknown" if commit is None else commit + ("+" if dirty else "")
 
 
 def provenance() -> dict[str, Any]:
-    """What makes a record or a summary in this process: versions, device, dtype, commit."""
+    """What makes a summary in this process: versions, device, dtype, commit, with '+' when its sources differ."""
     return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
+        "versions": dict(_installed()),
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "machine": platform.machine(),
         "dtype": str(jnp.zeros(()).dtype),
-        "commit": commit_of(Path(__file__).parent.parent),
+        "commit": _marked(*_this_code()),
     }
 
 
-def _versions(made_by: dict[str, Any]) -> str:
+def run_provenance(seconds: float) -> dict[str, Any]:
+    """What made a record in this process: as provenance(), but commit and dirty flag apart; host, and wall time."""
+    return {**provenance(), **_this_code()._asdict(), "host": platform.node(), "seconds": seconds}
+
+
+def code_version_of(made_by: Mapping[str, Any]) -> CodeVersion:
+    """A record's commit and dirty flag; older records had both in one word."""
+    if "dirty" in made_by:
+        return CodeVersion(made_by["commit"], made_by["dirty"])
+    commit = made_by.get("commit", "unknown")
+    return CodeVersion(None, None) if commit == "unknown" else CodeVersion(commit.rstrip("+"), commit.endswith("+"))
+
+
+def _versions(made_by: Mapping[str, Any]) -> str:
     # A stored record's names are sorted, a fresh one's are not.
     return ", ".join(f"{name} {number}" for name, number in sorted(made_by["versions"].items()))
 
 
-def provenance_of(records: Sequence[Record]) -> Provenance:
+def provenance_of(records: Sequence[Record | Head]) -> Provenance:
     """The counts over records, each the most frequent first."""
     made_by = [record.provenance for record in records]
 
@@ -78,7 +115,7 @@ def provenance_of(records: Sequence[Record]) -> Provenance:
     return Provenance(
         records=len(made_by),
         seconds=float(sum(made["seconds"] for made in made_by)),
-        commits=counted([made["commit"] for made in made_by]),
+        commits=counted([_marked(*code_version_of(made)) for made in made_by]),
         versions=counted([_versions(made) for made in made_by]),
         devices=counted([f"{made['device']}, {made['machine']}" for made in made_by]),
         dtypes=counted([made.get("dtype", UNRECORDED) for made in made_by]),

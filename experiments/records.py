@@ -6,10 +6,13 @@ configuration. Whoever changes what a study measures raises its schema number.
 
 A record is `<key>.npz` (arrays) and then `<key>.json` (configuration, scalars, provenance, the hash of the npz and of
 the json itself). Each is written to a temporary file, flushed to disk and renamed into place, and the json comes
-last: its presence is the commit mark, and a kill at any moment leaves either a whole record or none.
+last: its presence is the commit mark, and a kill at any moment leaves either a whole record or none. Several processes
+may write to one store: who writes a key holds a lock on it.
 """
 
 import dataclasses
+import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -19,12 +22,15 @@ import tempfile
 import time
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-_STALE_SECONDS = 3600.0
+STALE_SECONDS = 3600.0
+"""Age from which what is half-done (a temporary file, arrays without their json) has no writer any more."""
+_MOST_SCHEMAS = 100
 
 
 class Record(NamedTuple):
@@ -40,6 +46,17 @@ class Record(NamedTuple):
     scalars: dict[str, Any]
     arrays: dict[str, np.ndarray]
     provenance: dict[str, Any]
+
+
+class Head(NamedTuple):
+    """All of a stored record but its arrays, of which it has the hash of their file's bytes."""
+
+    key: str
+    study: str
+    config: dict[str, Any]
+    scalars: dict[str, Any]
+    provenance: dict[str, Any]
+    arrays_sha256: str
 
 
 class DamagedRecord(Exception):
@@ -80,6 +97,12 @@ def record_key(study: str, schema: int, config: Any) -> str:
     return hashlib.sha256(_canonical({"study": study, "schema": schema, "config": plain(config)})).hexdigest()[:32]
 
 
+def schema_of(head: Head) -> int | None:
+    """The schema number under which a record's content has its key; None where no number up to 100 gives that key."""
+    numbers = range(1, _MOST_SCHEMAS + 1)
+    return next((n for n in numbers if record_key(head.study, n, head.config) == head.key), None)
+
+
 def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file, in one piece or in several, so that a reader, or a crash, sees the old content or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +119,57 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
         raise
 
 
+def written_json(body: Mapping[str, Any]) -> bytes:
+    """The bytes of a record's json file."""
+    return json.dumps(body, indent=1, sort_keys=True).encode()
+
+
+def read_head(path: Path) -> Head:
+    """What a record's json file says. Raises DamagedRecord when it does not match its hash, OSError where none is."""
+    text = path.read_bytes()
+    try:
+        body = json.loads(text)
+        claimed = body.pop("sha256")
+        # Damage may have made a number infinite, which has no canonical form.
+        actual = hashlib.sha256(_canonical(body)).hexdigest()
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DamagedRecord(f"record {path.stem}: {path.name} is not a whole json object ({error})") from error
+    if actual != claimed or body.get("key") != path.stem:
+        raise DamagedRecord(f"record {path.stem}: {path.name} does not match its hash")
+    return Head(*(body[name] for name in Head._fields))
+
+
+def read_arrays(root: Path, head: Head) -> dict[str, np.ndarray]:
+    """A record's arrays. Raises DamagedRecord when their file is missing or does not match the hash in the head."""
+    content = read_arrays_file(root, head)
+    with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
+        return {name: loaded[name] for name in loaded.files}
+
+
+def read_arrays_file(root: Path, head: Head) -> bytes:
+    """The bytes of a record's npz file, which match their hash; else as read_arrays."""
+    try:
+        content = (root / f"{head.key}.npz").read_bytes()
+    except FileNotFoundError as error:
+        raise DamagedRecord(f"record {head.key}: {head.key}.npz is missing") from error
+    if hashlib.sha256(content).hexdigest() != head.arrays_sha256:
+        raise DamagedRecord(f"record {head.key}: {head.key}.npz does not match its hash")
+    return content
+
+
+@contextmanager
+def alone(root: Path, key: str) -> Iterator[None]:
+    """No other process writes this key meanwhile: a byte of the lock file a key; a lock ends with its process."""
+    with (root / ".lock").open("a") as stream:
+        place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4])
+        try:
+            fcntl.lockf(stream, fcntl.LOCK_EX, 1, place)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP):  # a file system without locks
+                raise
+        yield
+
+
 class RecordStore:
     """Records of all studies under one folder."""
 
@@ -104,11 +178,28 @@ class RecordStore:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         for leftover in root.glob(".*.tmp"):
-            if time.time() - leftover.stat().st_mtime > _STALE_SECONDS:
+            if time.time() - leftover.stat().st_mtime > STALE_SECONDS:
                 leftover.unlink(missing_ok=True)
 
     def put(self, record: Record) -> None:
         """Store a record; an existing one of the same key is replaced."""
+        with alone(self.root, record.key):
+            # A kill on the way leaves no record rather than the arrays of one beside the numbers of the other.
+            (self.root / f"{record.key}.json").unlink(missing_ok=True)
+            self._write(record)
+
+    def add(self, record: Record) -> bool:
+        """Store a record unless a whole one of its key is there, as when another process was first; whether it was."""
+        with alone(self.root, record.key):
+            try:
+                if self.check(record.key) is not None:
+                    return False
+            except DamagedRecord:
+                (self.root / f"{record.key}.json").unlink(missing_ok=True)
+            self._write(record)
+            return True
+
+    def _write(self, record: Record) -> None:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **record.arrays)
         arrays = buffer.getvalue()
@@ -122,33 +213,24 @@ class RecordStore:
         }
         body["sha256"] = hashlib.sha256(_canonical(body)).hexdigest()
         write_atomically(self.root / f"{record.key}.npz", arrays)
-        write_atomically(self.root / f"{record.key}.json", json.dumps(body, indent=1, sort_keys=True).encode())
+        write_atomically(self.root / f"{record.key}.json", written_json(body))
+
+    def check(self, key: str) -> Head | None:
+        """The record's head, or None when there is no record; bytes are checked as by `get`, but no array unpacked."""
+        try:
+            head = read_head(self.root / f"{key}.json")
+        except FileNotFoundError:
+            return None
+        read_arrays_file(self.root, head)
+        return head
 
     def get(self, key: str) -> Record | None:
         """The record, or None when there is none. Raises DamagedRecord when its bytes do not match their hashes."""
-        path = self.root / f"{key}.json"
         try:
-            text = path.read_bytes()
+            head = read_head(self.root / f"{key}.json")
         except FileNotFoundError:
             return None
-        try:
-            body = json.loads(text)
-            claimed = body.pop("sha256")
-            # Damage may have made a number infinite, which has no canonical form.
-            actual = hashlib.sha256(_canonical(body)).hexdigest()
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise DamagedRecord(f"record {key}: {path.name} is not a whole json object ({error})") from error
-        if actual != claimed or body.get("key") != key:
-            raise DamagedRecord(f"record {key}: {path.name} does not match its hash")
-        try:
-            arrays = (self.root / f"{key}.npz").read_bytes()
-        except FileNotFoundError as error:
-            raise DamagedRecord(f"record {key}: {key}.npz is missing") from error
-        if hashlib.sha256(arrays).hexdigest() != body["arrays_sha256"]:
-            raise DamagedRecord(f"record {key}: {key}.npz does not match its hash")
-        with np.load(io.BytesIO(arrays), allow_pickle=False) as loaded:
-            named = {name: loaded[name] for name in loaded.files}
-        return Record(key, body["study"], body["config"], body["scalars"], named, body["provenance"])
+        return Record(key, head.study, head.config, head.scalars, read_arrays(self.root, head), head.provenance)
 
     def keys(self) -> Iterator[str]:
         """Keys of all committed records, in order."""

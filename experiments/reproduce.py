@@ -2,84 +2,53 @@
 
 import json
 import math
-import time
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from experiments.engine import Event, Outcome, run_all
 from experiments.provenance import Provenance, provenance, provenance_of
-from experiments.records import DamagedRecord, Record, RecordStore, plain, record_key, write_atomically
+from experiments.records import DamagedRecord, Record, RecordStore, plain, write_atomically
 from experiments.study import Findings, Study
 
 
-class Event(NamedTuple):
-    """One line of progress. kind: 'plan' (total runs known), 'ran', 'reused', 'damaged' (re-run follows), 'done'."""
+class Unfinished(Exception):
+    """A study whose runs do not all have a record: some failed, or it was interrupted."""
 
-    study: Study
-    kind: str
-    label: str
-    outcome: str
-    done: int
-    total: int
-
-
-def _stored(study: Study, keys: Sequence[str], store: RecordStore, damaged: Callable[[str], None]) -> dict[str, Record]:
-    """The records that exist; a damaged one is reported and counts as absent."""
-    found = {}
-    for key in keys:
-        try:
-            record = store.get(key)
-        except DamagedRecord as error:
-            damaged(str(error))
-        else:
-            if record is not None:
-                found[key] = record
-    return found
+    def __init__(self, outcome: Outcome) -> None:
+        failed = [f"{failure.label}: {failure.reason}" for failure in outcome.failures]
+        super().__init__(f"{len(failed)} failed, first {failed[0]}" if failed else "the study was interrupted")
+        self.outcome = outcome
 
 
 def run_study(
-    study: Study, preset: str, store: RecordStore, *, fresh: bool = False, report: Callable[[Event], None]
+    study: Study,
+    preset: str,
+    store: RecordStore,
+    *,
+    client: Any = None,
+    fresh: bool = False,
+    report: Callable[[Event], None],
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Findings, Provenance]:
     """All records of a study's preset, measured where the store has none; the findings read from them; what made them.
 
-    A record is stored the moment its run is finished: a kill loses the runs in flight and nothing else.
+    client, fresh, stop, and what is raised: of experiments.engine.run_all. Raises Unfinished unless every run has a
+    record.
     """
     settings = study.presets[preset]
-    runs = {record_key(study.name, study.schema, run): run for run in study.plan(settings)}
-    total, done = len(runs), 0
+    outcome = run_all(study, study.plan(settings), store, client=client, fresh=fresh, report=report, stop=stop)
+    if outcome.failures or outcome.interrupted:
+        raise Unfinished(outcome)
+    records = [_stored(store, key) for key in outcome.keys]
+    return study.find(settings, records), provenance_of(records)
 
-    def tell(kind: str, label: str = "", outcome: str = "") -> None:
-        report(Event(study, kind, label, outcome, done, total))
 
-    tell("plan")
-    records = {} if fresh else _stored(study, list(runs), store, lambda text: tell("damaged", outcome=text))
-    for key in records:
-        done += 1
-        tell("reused", runs[key].label)
-    made_by = provenance()
-    missing = sorted((run for key, run in runs.items() if key not in records), key=lambda run: repr(study.batch(run)))
-    for _, batch in groupby(missing, key=study.batch):
-        since = time.monotonic()
-        for run, measured in study.measure(list(batch)):
-            key = record_key(study.name, study.schema, run)
-            now = time.monotonic()
-            records[key] = Record(
-                key,
-                study.name,
-                plain(run),
-                measured.scalars,
-                measured.arrays,
-                # Runs of a batch advance together: seconds since the one before it finished.
-                {**made_by, "seconds": now - since},
-            )
-            since = now
-            store.put(records[key])
-            done += 1
-            tell("ran", run.label, measured.outcome)
-    tell("done")
-    planned = [records[key] for key in runs]
-    return study.find(settings, planned), provenance_of(planned)
+def _stored(store: RecordStore, key: str) -> Record:
+    record = store.get(key)
+    if record is None:
+        raise DamagedRecord(f"record {key}: it was stored, but is gone; does another process remove records?")
+    return record
 
 
 def write_summary(study: Study, preset: str, findings: Findings, made: Provenance, folder: Path) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class Study:
     name: stem of its file, its summary and its figure.  code: its name in paper_notes.md.  schema: raised whenever
     what is measured changes, so that old records are not reused.  presets: name -> the study's preset dataclass.
     plan(preset): the runs.  batch(run): runs with equal values are measured together (one shape, one compilation).
+    require(run): raises ValueError for a configuration that cannot be run: one sentence that begins with the field's
+    name, dotted where it is nested.
     measure(runs): yields each run with its measurements as soon as it is finished, in any order.
     find(preset, records): the findings; records are in the plan's order.
     """
@@ -67,5 +69,6 @@ class Study:
     presets: Mapping[str, Any]
     plan: Callable[[Any], Sequence[Any]]
     batch: Callable[[Any], Hashable]
+    require: Callable[[Any], None]
     measure: Callable[[Sequence[Any]], Iterator[tuple[Any, Measured]]]
     find: Callable[[Any, Sequence[Record]], Findings]

@@ -17,6 +17,7 @@ from experiments.corpus.byte_pairs import END, PAD, SEPARATOR, BytePairs
 from experiments.corpus.docstring_pairs import Pair
 
 _CUTS = 3
+CONTEXT_UNIT = 2 * _CUTS
 
 
 class TokenPairs(NamedTuple):
@@ -32,9 +33,9 @@ class TokenPairs(NamedTuple):
 
 
 def encoded(pairs: Sequence[Pair], tokeniser: BytePairs, *, context: int) -> TokenPairs:
-    """The pairs' tokens, int32.  context: a multiple of 6."""
-    if context % (2 * _CUTS):
-        raise ValueError(f"context must be a multiple of {2 * _CUTS}, but was {context}")
+    """The pairs' tokens, int32.  context: a multiple of CONTEXT_UNIT."""
+    if context % CONTEXT_UNIT:
+        raise ValueError(f"context must be a multiple of {CONTEXT_UNIT}, but was {context}")
     tokens = np.full((len(pairs), context + 1), PAD, np.int32)
     first, length, whole = (np.zeros(len(pairs), np.int64) for _ in range(3))
     for row, pair in enumerate(pairs):

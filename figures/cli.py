@@ -11,18 +11,21 @@ import cyclopts
 from figures.commands.asked import BadInput
 from figures.commands.certify import certify
 from figures.commands.measure import measure
+from figures.commands.records import records
 from figures.commands.report import report
 from figures.commands.reproduce import reproduce
 from figures.commands.select import select
 from figures.commands.show import claims, draw
+from figures.commands.sweep import sweep
 from figures.commands.verify import verify
 
 app = cyclopts.App(
     name="uniformity",
     help="Does more uniform training data make gradient descent faster, and what exactly can be proved about it?",
 )
-for command in (reproduce, report, claims, draw, verify, certify, measure, select):
+for command in (reproduce, sweep, report, claims, draw, verify, certify, measure, select):
     app.command(command)
+app.command(records)
 
 
 def main() -> None:
@@ -36,7 +39,7 @@ def main() -> None:
         print(f"uniformity: cannot use {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        told = "interrupted; no file is half-written, and reproduce resumes after the runs that finished"
+        told = "interrupted; no file is half-written, and reproduce and sweep resume after the runs that finished"
         print(f"uniformity: {told}", file=sys.stderr)
         code = 130
     sys.exit(code)

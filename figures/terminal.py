@@ -1,4 +1,4 @@
-"""What the command prints: progress, the ledger, the claims, the hunt's reports."""
+"""What the command prints: the ledger, what float32 loses, the claims, the hunt's reports."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 STATUS_STYLE = {
@@ -16,41 +15,6 @@ STATUS_STYLE = {
     "not_applicable": "yellow",
     "not_checked": "dim",
 }
-
-
-class Reporter:
-    """A progress bar per study and one line per run; on a terminal without cursor control, lines alone."""
-
-    def __init__(self, *, to_stderr: bool) -> None:
-        self.console = Console(stderr=to_stderr, highlight=False)
-        self.progress = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self.console,
-        )
-        self.tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> "Reporter":
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def __call__(self, event: Any) -> None:
-        name = f"{event.study.code} {event.study.name}"
-        if event.kind == "plan":
-            self.tasks[event.study.name] = self.progress.add_task(name, total=event.total)
-            return
-        self.progress.update(self.tasks[event.study.name], completed=event.done)
-        counter = f"[dim]{event.study.code} {event.done:>4}/{event.total}[/dim]"
-        if event.kind == "damaged":
-            self.console.print(f"{counter} [bold red]damaged[/bold red], to be run again: {event.outcome}")
-        elif event.kind in ("ran", "reused"):
-            outcome = f" ({event.outcome})" if event.outcome else ""
-            self.console.print(f"{counter} {event.kind:<6} {event.label}{outcome}")
 
 
 def _slope_text(slope: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from jaxtyping import Int
 
 PAD, SEPARATOR, END = 0, 1, 2
 _FIRST_BYTE = 3
-_FIRST_MERGE = _FIRST_BYTE + 256
+FIRST_MERGE = _FIRST_BYTE + 256
 
 # Every byte matches one of the alternatives. Bytes from 128 on are letters of other alphabets, or parts of them.
 _WORDS = re.compile(rb"\n+ *| ?[A-Za-z\x80-\xff]+| ?[0-9]| ?[^\sA-Za-z0-9\x80-\xff]+|\s+")
@@ -36,10 +36,10 @@ class BytePairs:
 
     def __init__(self, merges: Sequence[_Merge]):
         self.merges = tuple((int(left), int(right)) for left, right in merges)
-        self.vocabulary = _FIRST_MERGE + len(self.merges)
-        self._merged = {pair: _FIRST_MERGE + rank for rank, pair in enumerate(self.merges)}
+        self.vocabulary = FIRST_MERGE + len(self.merges)
+        self._merged = {pair: FIRST_MERGE + rank for rank, pair in enumerate(self.merges)}
         self._bytes = [b""] * _FIRST_BYTE + [bytes([value]) for value in range(256)]
-        for token, (left, right) in enumerate(self.merges, start=_FIRST_MERGE):
+        for token, (left, right) in enumerate(self.merges, start=FIRST_MERGE):
             if not _FIRST_BYTE <= min(left, right) <= max(left, right) < token:
                 raise ValueError(f"merges must join ids from {_FIRST_BYTE} to {token - 1}, but had {(left, right)}")
             self._bytes.append(self._bytes[left] + self._bytes[right])
@@ -51,10 +51,10 @@ class BytePairs:
 
         Raises ValueError for a vocabulary without room for the bytes and the three ids that are no text.
         """
-        if vocabulary < _FIRST_MERGE:
-            raise ValueError(f"vocabulary must be at least {_FIRST_MERGE}, but was {vocabulary}")
+        if vocabulary < FIRST_MERGE:
+            raise ValueError(f"vocabulary must be at least {FIRST_MERGE}, but was {vocabulary}")
         words = Counter(chain.from_iterable(_WORDS.findall(_as_bytes(text)) for text in texts))
-        return cls(_learnt(words, vocabulary - _FIRST_MERGE))
+        return cls(_learnt(words, vocabulary - FIRST_MERGE))
 
     def encode(self, text: str | bytes) -> Int[np.ndarray, " t"]:
         """The ids of a text, int32."""
@@ -88,7 +88,7 @@ class BytePairs:
             first = min(self._merged.get(pair, self.vocabulary) for pair in pairwise(tokens))
             if first == self.vocabulary:
                 break
-            tokens = _merge(tokens, self.merges[first - _FIRST_MERGE], first)
+            tokens = _merge(tokens, self.merges[first - FIRST_MERGE], first)
         return tokens
 
 
@@ -112,7 +112,7 @@ def _learnt(words: Counter[bytes], merges: int) -> list[_Merge]:
             continue
         if count == 0:
             break
-        token = _FIRST_MERGE + len(learnt)
+        token = FIRST_MERGE + len(learnt)
         learnt.append(pair)
         risen = set()
         for index in found_in.pop(pair):

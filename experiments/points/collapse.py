@@ -13,6 +13,7 @@ Exactness. |realised - h| <= 8 eps max|x|, or an error. The moved point is corre
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -62,10 +63,11 @@ def cluster_collapse(
     return np.concatenate([np.stack(cluster), spread.fixed[1:]])
 
 
+@lru_cache(maxsize=256)
 def spread_set(
     num_points: int, domain: Domain, *, cluster_size: int = 2, pool_size: int | None = None, seed: int = 0
 ) -> Spread:
-    """What stays fixed while h varies, and the largest feasible h."""
+    """What stays fixed while h varies, and the largest feasible h; the arrays are shared, so read-only."""
     if not 2 <= cluster_size <= num_points:
         raise ValueError(f"cluster_size must lie in [2, {num_points}], the number of points, but was {cluster_size}")
     spread = greedy(num_points - cluster_size + 2, domain, pool_size=pool_size, seed=seed)
@@ -73,6 +75,8 @@ def spread_set(
     anchor = int(np.argmin(distances(fixed, end[None], period=domain.period)[:, 0]))
     length = distance(fixed[anchor], end, period=domain.period)
     fixed = np.concatenate([fixed[anchor : anchor + 1], np.delete(fixed, anchor, axis=0)])
+    fixed.setflags(write=False)
+    end.setflags(write=False)
     return Spread(fixed, end, domain.equal_spacing(length, steps=cluster_size - 1))
 
 

@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from experiments.architecture import ArchitectureConfig
-from experiments.blocks import Block
+from experiments.blocks import Block, require_known
 from experiments.cubature import midpoints
 from experiments.descent import descend
 from experiments.ensemble import drawn, stacked
@@ -37,10 +37,12 @@ from experiments.points import Cube, construct
 from experiments.points.voronoi import covering
 from experiments.separation import separation
 from experiments.smoothness import model_bounds, parameter_radii
+from experiments.studies import requirements
 from experiments.studies.approximation_designs import DESIGNS
 from experiments.studies.approximation_findings import find
 from experiments.studies.networks import Network
 from experiments.study import Measured, Study
+from theory.require import at_least_zero, positive
 
 _PROBES = {1: 4097, 2: 65}  # reference values a coordinate, ends included
 
@@ -168,6 +170,34 @@ def plan(preset: Preset) -> list[ApproximationRun]:
         for seed in seeds
     ]
     return list(dict.fromkeys(designs + scaled + gapped))
+
+
+def require(run: ApproximationRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape, smooth=True)
+    requirements.seed(run)
+    dim = math.prod(run.point_shape)
+    if dim not in _PROBES:
+        raise ValueError(f"point_shape must have 1 or 2 numbers in all, but was {list(run.point_shape)}")
+    requirements.size("num_points", run.num_points, least=2)
+    requirements.finite(gap=run.gap)
+    at_least_zero(lipschitz=run.lipschitz)
+    requirements.descent(run)
+    if run.separation is None:
+        require_known("design", run.design, DESIGNS)
+        try:
+            DESIGNS[run.design].build(run.num_points, dim, run.seed)
+        except ValueError as error:
+            if str(error).startswith("num_points"):
+                raise
+            raise ValueError(
+                f"design must be one for {run.num_points} points in d={dim}, but was {run.design!r}: {error}"
+            ) from error
+    else:
+        if run.design != "dial":
+            raise ValueError(f"design must be 'dial' where separation is a number, but was {run.design!r}")
+        positive(separation=run.separation)  # the errors' cells are those of distinct points
+        requirements.collapse("separation", run.separation, run, Cube(dim))
 
 
 def batch(run: ApproximationRun) -> tuple[Any, ...]:
@@ -309,6 +339,7 @@ STUDY = Study(
     presets=PRESETS,
     plan=plan,
     batch=batch,
+    require=require,
     measure=measure,
     find=find,
 )

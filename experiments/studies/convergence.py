@@ -25,11 +25,14 @@ from experiments.descent import Problem, State, Status, Trace, advance, descent_
 from experiments.ensemble import drawn
 from experiments.kernel import empirical_ntk
 from experiments.labels import lipschitz_target, with_gap
+from experiments.one_by_one import one_by_one
 from experiments.outcome import outcome
 from experiments.points import construct
+from experiments.studies import requirements
 from experiments.studies.convergence_findings import find
 from experiments.studies.networks import NETWORKS, PLAIN, Network, domain_of
 from experiments.study import Measured, Study
+from theory.require import positive
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,18 @@ def plan(preset: Preset) -> list[ConvergenceRun]:
     ]
 
 
+def require(run: ConvergenceRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.pair(run)
+    if run.gap is not None:
+        requirements.finite(gap=run.gap)
+    positive(step_size=run.step_size)
+    requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
+    requirements.size("hessians", run.hessians, least=1)
+
+
 def _problem(runs: Sequence[ConvergenceRun]) -> Problem:
     xs, ys, pairs = [], [], []
     for run in runs:
@@ -115,7 +130,7 @@ def measure(runs: Sequence[ConvergenceRun]) -> Iterator[tuple[ConvergenceRun, Me
     model = runs[0].architecture.build(runs[0].point_shape)
     problem = _problem(runs)
     params = drawn(model, np.array([run.seed for run in runs]))
-    kernels = jax.jit(jax.vmap(partial(empirical_ntk, model)))
+    kernels = jax.jit(one_by_one(partial(empirical_ntk, model)))
     looked = np.unique(np.round(np.geomspace(1, runs[0].steps, runs[0].hessians)).astype(int)) - 1
     state = start(params, problem)
     first = np.asarray(kernels(state.params, problem.x))
@@ -144,13 +159,15 @@ def measure(runs: Sequence[ConvergenceRun]) -> Iterator[tuple[ConvergenceRun, Me
         trace = join(traces[index])
         scalars = outcome(trace, int(last.status[index]))
         scalars["parameters"] = parameter_count(member(params, index))
+        # The others may have gone on after this one was over.
+        taken, seen = len(trace.loss), int(np.sum(looked < len(trace.loss)))
         arrays = {
             **trace._asdict(),
-            "smallest": np.array(spectra)[:, index, 0],
-            "largest": np.array(spectra)[:, index, 1],
-            "drift": np.array(drifts)[:, index],
-            "looked": looked[: len(smoothness)],
-            "smoothness": np.array(smoothness)[:, index],
+            "smallest": np.array(spectra)[:taken, index, 0],
+            "largest": np.array(spectra)[:taken, index, 1],
+            "drift": np.array(drifts)[:taken, index],
+            "looked": looked[:seen],
+            "smoothness": np.array(smoothness)[:seen, index],
             "gram_start": first[index],
             "residual_start": np.asarray(model(member(params, index), problem.x[index])) - problem.y[index],
         }
@@ -162,20 +179,23 @@ LANCZOS_STEPS = 20
 
 
 @partial(jax.jit, static_argnums=0)
-@partial(jax.vmap, in_axes=(None, 0, 0, 0, 0), out_axes=1)
-def _segment(model: Chain, params: PyTree, x: jax.Array, y: jax.Array, step_size: jax.Array) -> PyTree:
-    """Both ends and the middle of the coming step, (3, runs, ...) each parameter array."""
-    after = descent_step(model, params, x, y, step_size=step_size)
-    return jax.tree.map(lambda a, b: jnp.stack([a, 0.5 * (a + b), b]), params, after)
+def _segments(model: Chain, params: PyTree, x: jax.Array, y: jax.Array, step_size: jax.Array) -> PyTree:
+    """Both ends and the middle of the coming step, (runs, 3, ...) each parameter array."""
+
+    def segment(params: PyTree, x: jax.Array, y: jax.Array, step_size: jax.Array) -> PyTree:
+        after = descent_step(model, params, x, y, step_size=step_size)
+        return jax.tree.map(lambda a, b: jnp.stack([a, 0.5 * (a + b), b]), params, after)
+
+    return one_by_one(segment)(params, x, y, step_size)
 
 
 def _segment_smoothness(model: Chain, state: State, problem: Problem) -> np.ndarray:
     """The largest |hess L| at both ends and the middle of the coming step of each run: a sample, below the supremum."""
-    places = _segment(model, state.params, problem.x, problem.y, problem.step_size)
+    places = _segments(model, state.params, problem.x, problem.y, problem.step_size)
     flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), places)
-    x, y = (np.concatenate([data] * 3) for data in (problem.x, problem.y))
+    x, y = (np.repeat(data, 3, axis=0) for data in (problem.x, problem.y))
     norms = hessian_norms(model, flat, x, y, iterations=LANCZOS_STEPS)
-    return np.asarray(norms.value).reshape(3, -1).max(axis=0)
+    return np.asarray(norms.value).reshape(-1, 3).max(axis=1)
 
 
 STUDY = Study(
@@ -192,6 +212,7 @@ STUDY = Study(
     plan=plan,
     # Groups of five seeds: a kill loses the group in flight.
     batch=lambda run: (run.architecture, run.point_shape, run.num_points, run.steps, run.hessians, run.seed // 5),
+    require=require,
     measure=measure,
     find=find,
 )

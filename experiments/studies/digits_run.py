@@ -5,6 +5,7 @@ Optical Recognition of Handwritten Digits, Alpaydin and Kaynak 1998). Pixels are
 unit. The network sees them less the mean of the clean pool, which moves no distance.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,14 +15,20 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.architecture import ArchitectureConfig
-from experiments.blocks import Chain, Linear, Params, Scalar
+from experiments.blocks import Chain, Linear, Params, Scalar, require_known
+from experiments.classification import LOSSES, OPTIMISERS
 from experiments.corpus.corruption import duplicated, mislabelled, with_outliers
 from experiments.kernel import empirical_ntk, gradient_gap
 from experiments.separation import distance, distances
 from experiments.spectrum import symmetric_eigh
-from experiments.subsets import matched, subset
+from experiments.studies import requirements
+from experiments.subsets import RULES, matched, subset
+from theory.require import positive
 
-CLASSES, PIXELS, LARGEST_PIXEL = 10, 64, 16.0
+CLASSES, PIXELS, LARGEST_PIXEL, DIGITS = 10, 64, 16.0, 1797
+_METHODS = (*RULES, "trimmed", "matched")
+_EMBEDDINGS = ("pixels", "cosine", "whitened")
+_KNOBS = ("clean", "duplicates", "label noise", "outliers")
 _SPLIT_STREAM = 1
 _WHITENED_SHARE = 0.99
 _TRIMMED_SHARE = 0.1
@@ -86,6 +93,33 @@ class Cell(NamedTuple):
     epochs: bool = True
     draw: int = 0
     step_factor: float = 1.0
+
+
+def require(run: DigitsRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, (PIXELS,), outputs=CLASSES)
+    require_known("training.loss", run.training.loss, LOSSES)
+    require_known("training.optimiser", run.training.optimiser, OPTIMISERS)
+    positive(**{"training.step_size": run.training.step_size})
+    requirements.size("pool_size", run.pool_size, least=2, most=DIGITS - 1)
+    requirements.size("held_out", run.held_out, least=1, most=DIGITS - run.pool_size)
+    require_known("method", run.method, _METHODS)
+    # h_min is of two rows, and the loneliest tenth is not there to be chosen.
+    most = run.pool_size if run.method != "trimmed" else math.floor((1.0 - _TRIMMED_SHARE) * run.pool_size)
+    requirements.size("subset_size", run.subset_size, least=2, most=most)
+    if run.method == "full" and run.subset_size != run.pool_size:
+        raise ValueError(f"subset_size must be the pool's {run.pool_size} for method full, but was {run.subset_size}")
+    require_known("embedding", run.embedding, _EMBEDDINGS)
+    require_known("knob", run.knob, _KNOBS)
+    if not 0 <= run.share < 1 or (run.knob == "clean" and run.share):
+        raise ValueError(f"share must lie in [0, 1), and be 0 for a clean pool, but was {run.share:g}")
+    requirements.size("draw", run.draw, least=0)
+    requirements.size("batch_size", run.batch_size, least=1)
+    requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
+    requirements.size("measured_every", run.measured_every, least=1)
+    if run.steps % run.measured_every:
+        raise ValueError(f"measured_every must divide the {run.steps} steps, but was {run.measured_every}")
+    requirements.seed(run)
 
 
 def choice_of(run: DigitsRun) -> tuple[Any, ...]:

@@ -21,9 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
+from experiments.blocks import require_known
 from experiments.points import Torus, construct
 from experiments.points.greedy import farthest_first, uniform_pool
 from experiments.separation import distances, fill_distance, separation
+from experiments.studies import requirements
 from experiments.studies.greedy_designs_findings import find
 from experiments.study import Measured, Study
 
@@ -58,6 +60,8 @@ DESIGNS: dict[str, Design] = {
 }
 DRAWN = tuple(_FAMILY)[:-1]
 """Designs that are drawn at once, without choosing: several samples a seed cost little."""
+
+_GRIDDED = ("one random point a cell", "grid jittered by a quarter cell")
 
 SIDES = {1: (25, 100, 400, 1600), 2: (5, 10, 20, 40), 3: (3, 5, 7, 12)}
 """N = side^d, so that every N has a grid: N runs from about 25 to about 1,700."""
@@ -121,6 +125,23 @@ def plan(preset: Preset) -> list[DesignRun]:
         for design in preset.designs
         for seed in range(preset.seeds)
     ]
+
+
+def require(run: DesignRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    require_known("design", run.design, DESIGNS)
+    if run.dim not in SIDES:
+        raise ValueError(f"dim must be one of {', '.join(map(str, SIDES))}, but was {run.dim}")
+    design = DESIGNS[run.design]
+    if not run.sizes or min(run.sizes) < 2:
+        raise ValueError(f"sizes must be a list of whole numbers from 2 up, but was {list(run.sizes)}")
+    requirements.seed(run)
+    requirements.size("replicates", run.replicates, least=1, most=1 if design.pool else None)
+    for n in run.sizes:
+        if design.pool and design.pool(n) < n:
+            raise ValueError(f"sizes must be at most the pool's {design.pool(n)} points, but had {n}")
+        if run.design in _GRIDDED and round(n ** (1 / run.dim)) ** run.dim != n:
+            raise ValueError(f"sizes must be whole numbers to the power {run.dim} for {run.design!r}, but had {n}")
 
 
 def batch(run: DesignRun) -> tuple[str, int]:
@@ -205,6 +226,7 @@ STUDY = Study(
     presets=PRESETS,
     plan=plan,
     batch=batch,
+    require=require,
     measure=measure,
     find=find,
 )

@@ -22,6 +22,7 @@ from experiments.points import construct
 from experiments.records import Record
 from experiments.spectrum import smallest_eigenvalue, smallest_singular
 from experiments.statistics import Slope, slopes_in_separation
+from experiments.studies import requirements
 from experiments.studies.networks import domain_of
 from experiments.study import Findings, Measured, Study
 from theory import spectral_ceiling
@@ -103,6 +104,17 @@ def plan(preset: Preset) -> list[SpectrumRun]:
         for seed in range(preset.seeds)
     ]
     return list(dict.fromkeys(pairs + clusters))
+
+
+def require(run: SpectrumRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.size("num_points", run.num_points, least=2)
+    requirements.size("cluster_size", run.cluster_size, least=2, most=run.num_points)
+    requirements.each_positive("separations", run.separations)
+    for h in run.separations:
+        requirements.collapse("separations", h, run, domain_of(run.point_shape), cluster_size=run.cluster_size)
 
 
 def sweep(
@@ -233,7 +245,8 @@ STUDY = Study(
     schema=1,
     presets=PRESETS,
     plan=plan,
-    batch=lambda run: (run.architecture, run.point_shape, run.cluster_size),
+    batch=lambda run: (run.architecture, run.point_shape, run.num_points, run.cluster_size),
+    require=require,
     measure=measure,
     find=find,
 )

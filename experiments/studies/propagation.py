@@ -35,9 +35,11 @@ from experiments.layer_maps import (
     whole_rows,
 )
 from experiments.points import construct
+from experiments.studies import requirements
 from experiments.studies.networks import domain_of
 from experiments.studies.propagation_findings import COMPOSED, find
 from experiments.study import Measured, Study
+from theory.require import positive
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,23 @@ def plan(preset: Preset) -> list[PropagationRun]:
         for skip in case.skips
         for seed in range(preset.seeds)
     ]
+
+
+def require(run: PropagationRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    model = requirements.network(run.architecture, run.point_shape)
+    try:
+        layer_maps(model)
+    except ValueError as error:
+        raise ValueError(f"architecture.depth must leave layers to look at, but {error}") from error
+    if run.skip and run.architecture.kind == "plain":
+        raise ValueError("skip must be false for architecture 'plain', which has none, but was true")
+    requirements.seed(run)
+    requirements.pair(run)
+    if run.branch_constant is not None:
+        positive(branch_constant=run.branch_constant)
+        if not run.profile:
+            raise ValueError("profile must be true where branch_constant is a number, but was false")
 
 
 def batch(run: PropagationRun) -> tuple[Any, ...]:
@@ -329,6 +348,7 @@ STUDY = Study(
     presets=PRESETS,
     plan=plan,
     batch=batch,
+    require=require,
     measure=measure,
     find=find,
 )

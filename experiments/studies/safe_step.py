@@ -26,10 +26,11 @@ from experiments.descent import Problem, Trace, advance, join, loss, member, sta
 from experiments.ensemble import drawn
 from experiments.labels import lipschitz_target
 from experiments.largest_step import CRITERIA, largest_steps
+from experiments.one_by_one import one_by_one
 from experiments.points import construct
 from experiments.records import Record
 from experiments.smoothness import ball_radii, loss_smoothness, parameter_radii
-from experiments.studies import safe_step_findings
+from experiments.studies import requirements, safe_step_findings
 from experiments.studies.networks import domain_of
 from experiments.study import Findings, Measured, Study
 from theory.finite_horizon import horizon_radius, path_ceiling
@@ -129,6 +130,19 @@ def plan(preset: Preset) -> list[SafeStepRun]:
     ]
 
 
+def require(run: SafeStepRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    if run.architecture is not None:
+        requirements.network(run.architecture, run.point_shape, smooth=True)
+    elif len(run.point_shape) != 1 or run.point_shape[0] < 1:
+        raise ValueError(f"point_shape must be one number for the linear model, but was {list(run.point_shape)}")
+    requirements.seed(run)
+    requirements.size("num_points", run.num_points, least=1)
+    requirements.each_positive("horizons", run.horizons)
+    requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
+    requirements.size("hessians", run.hessians, least=1)
+
+
 def model_of(run: SafeStepRun) -> Chain:
     if run.architecture is None:
         return Chain((Linear(run.point_shape[0], 1), Scalar()))
@@ -142,17 +156,20 @@ def data(run: SafeStepRun) -> tuple[np.ndarray, np.ndarray]:
 
 
 @partial(jax.jit, static_argnames="model")
-@partial(jax.vmap, in_axes=(None, 0, 0, 0))
 def _start(model: Chain, params: PyTree, x: jax.Array, y: jax.Array) -> tuple[PyTree, jax.Array, jax.Array]:
     """The radii of theta_0's arrays, L_0 and |theta_0|."""
-    return parameter_radii(model, params), loss(model, params, x, y), optax.tree.norm(params)
+
+    def at_start(params: PyTree, x: jax.Array, y: jax.Array) -> tuple[PyTree, jax.Array, jax.Array]:
+        return parameter_radii(model, params), loss(model, params, x, y), optax.tree.norm(params)
+
+    return one_by_one(at_start)(params, x, y)
 
 
 @partial(jax.jit, static_argnames="model")
 def _smoothness(model: Chain, radii: PyTree, x: jax.Array, y: jax.Array) -> jax.Array:
     """S of every run at several radii, (runs, k), from radii with leading axes (runs, k)."""
     at = jax.vmap(partial(loss_smoothness, model), in_axes=(0, None, None))
-    return jax.vmap(at)(radii, x, y)
+    return one_by_one(at)(radii, x, y)
 
 
 class Known(NamedTuple):
@@ -352,6 +369,7 @@ STUDY = Study(
         run.hessians,
         run.seed // 10,
     ),
+    require=require,
     measure=measure,
     find=find,
 )

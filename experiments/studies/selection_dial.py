@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.architecture import ArchitectureConfig
+from experiments.blocks import require_known
 from experiments.descent import descend, member
 from experiments.ensemble import drawn, stacked
 from experiments.kernel import empirical_ntk
@@ -26,13 +27,19 @@ from experiments.outcome import outcome
 from experiments.points import construct
 from experiments.points.greedy import farthest_first, uniform_pool
 from experiments.separation import distances, separation
+from experiments.studies import requirements
 from experiments.studies.networks import NETWORKS, PLAIN, Network, domain_of
 from experiments.studies.selection_dial_findings import find
 from experiments.study import Measured, Study
+from theory.require import at_least_zero, positive
 
 _FRESH_STREAM = 3  # independent of the streams of points, target and noise of the same seed
 DARTS = {(4,): 0.58, (4, 2): 1.0}
 """Separation of the dart throwing, which every seed's 12 darts reach: about that of the greedy choice at M/N = 8."""
+
+_FROM_POOL = ("greedy", "nearest")
+_DESIGNS = (*_FROM_POOL, "darts", "boundary")
+_LABELLINGS = ("smooth", "noise")
 
 LOOSER_TARGETS = np.array([1e-1, 3e-2, 1e-2, 3e-3])
 START_SHARES = np.array([0.5, 0.1, 0.03, 0.01])
@@ -115,6 +122,25 @@ def plan(preset: Preset) -> list[SelectionRun]:
     ]
 
 
+def require(run: SelectionRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.size("num_points", run.num_points, least=2)
+    require_known("design", run.design, _DESIGNS)
+    require_known("labelling", run.labelling, _LABELLINGS)
+    requirements.size("pool_ratio", run.pool_ratio, least=1, most=None if run.design in _FROM_POOL else 1)
+    positive(darts=run.darts)
+    at_least_zero(lipschitz=run.lipschitz, noise=run.noise)
+    requirements.descent(run)
+    requirements.size("fresh_points", run.fresh_points, least=1)
+    if run.design == "darts":
+        try:
+            choose(run)
+        except ValueError as error:
+            raise ValueError(f"darts{str(error).removeprefix('h')}") from error
+
+
 def batch(run: SelectionRun) -> tuple[Any, ...]:
     """Groups of five seeds of one shape: a kill loses what is in flight of one group."""
     return run.architecture, run.point_shape, run.num_points, run.seed // 5
@@ -143,7 +169,7 @@ def nearest_first(pool: Float[np.ndarray, "M D"], num_points: int) -> Int[np.nda
 def choose(run: SelectionRun) -> Choice:
     """The points of a run, which its labelling and architecture do not enter."""
     domain = domain_of(run.point_shape)
-    if run.design in ("greedy", "nearest"):
+    if run.design in _FROM_POOL:
         pool = uniform_pool(run.num_points, domain, pool_size=run.pool_ratio * run.num_points, seed=run.seed)
         order = (farthest_first if run.design == "greedy" else nearest_first)(pool, run.num_points)
         return Choice(pool[order], order)
@@ -226,6 +252,7 @@ STUDY = Study(
     presets=PRESETS,
     plan=plan,
     batch=batch,
+    require=require,
     measure=measure,
     find=find,
 )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from experiments.language_model import LanguageModel
 from experiments.studies.selection_language_findings import find
-from experiments.studies.selection_language_run import LanguageRun, Setting, measure
+from experiments.studies.selection_language_run import LanguageRun, Setting, measure, require
 from experiments.study import Study
 
 
@@ -126,6 +126,7 @@ STUDY = Study(
     presets=PRESETS,
     plan=plan,
     batch=lambda run: (run.model, run.setting, run.seed),
+    require=require,
     measure=measure,
     find=find,
 )

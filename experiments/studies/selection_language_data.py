@@ -76,7 +76,7 @@ class Split(NamedTuple):
     spoilt: Bool[np.ndarray, " n"]
 
 
-_CORRUPTIONS: Mapping[str, Callable[..., SpoiltPairs]] = {
+CORRUPTIONS: Mapping[str, Callable[..., SpoiltPairs]] = {
     "duplicates": duplicated_pairs,
     "noise": mismatched_pairs,
     "outliers": pairs_with_outliers,
@@ -93,9 +93,9 @@ def split(pairs: Sequence[Pair], held_out: int, *, corruption: str, share: float
     pool = chosen[held_out:]
     if corruption == "none":
         return Split(pool, chosen[:held_out], np.zeros(len(pool), bool))
-    if corruption not in _CORRUPTIONS:
-        raise ValueError(f"corruption must be none, {', '.join(_CORRUPTIONS)}, but was {corruption!r}")
-    found = _CORRUPTIONS[corruption](pool, share, seed=seed)
+    if corruption not in CORRUPTIONS:
+        raise ValueError(f"corruption must be none, {', '.join(CORRUPTIONS)}, but was {corruption!r}")
+    found = CORRUPTIONS[corruption](pool, share, seed=seed)
     return Split(found.pairs, chosen[:held_out], found.kinds != Row.CLEAN)
 
 

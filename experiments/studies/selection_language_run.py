@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from experiments.corpus.sources import versions
+from experiments.blocks import require_known
+from experiments.corpus.byte_pairs import FIRST_MERGE
+from experiments.corpus.sources import DISTRIBUTIONS, versions
 from experiments.language_model import LanguageModel, Params
 from experiments.minibatch import evaluate
 from experiments.selection.text_vectors import text_vectors
 from experiments.separation import separation
+from experiments.studies import requirements
 from experiments.studies.selection_language_data import (
+    CORRUPTIONS,
     Texts,
     choice_margin,
     choose,
@@ -24,10 +28,16 @@ from experiments.studies.selection_language_data import (
     texts,
     tokens_of,
 )
-from experiments.studies.selection_language_training import Curve, fine_tuned, mean_hidden, pretrained
+from experiments.studies.selection_language_training import OBJECTIVES, Curve, fine_tuned, mean_hidden, pretrained
 from experiments.study import Measured
-from experiments.token_pairs import TokenPairs
+from experiments.subsets import RULES
+from experiments.token_pairs import CONTEXT_UNIT, TokenPairs
+from theory.require import positive
 
+_CORPORA = ("docstrings", "news")
+_METHODS = (*RULES, "matched")
+_EMBEDDINGS = ("tfidf", "hidden")
+_CORRUPTIONS = ("none", *CORRUPTIONS)
 _SAMPLE_STREAM, _BATCH_STREAM = 35, 36
 
 
@@ -78,6 +88,39 @@ class LanguageRun:
         parts += [self.embedding] * (self.embedding != "tfidf")
         parts += [f"{self.corruption} {self.share:g}"] * (self.corruption != "none")
         return " ".join([*parts, f"seed {self.seed}"])
+
+
+def require(run: LanguageRun) -> None:
+    """Raise ValueError for a run that cannot be, as far as that is known before the texts are read."""
+    model, setting = run.model, run.setting
+    require_known("corpus", run.corpus, _CORPORA)
+    if run.corpus == "news" and not setting.news:
+        raise ValueError("setting.news must be true for corpus news, but was false")
+    require_known("method", run.method, _METHODS)
+    require_known("optimiser", run.optimiser, OBJECTIVES)
+    require_known("embedding", run.embedding, _EMBEDDINGS)
+    require_known("corruption", run.corruption, _CORRUPTIONS)
+    if not 0 <= run.share < 1 or (run.corruption == "none" and run.share):
+        raise ValueError(f"share must lie in [0, 1), and be 0 for corruption none, but was {run.share:g}")
+    positive(epochs=run.epochs, rate=run.rate)
+    for name in ("vocabulary", "context", "width", "heads", "layers"):
+        requirements.size(f"model.{name}", getattr(model, name), least=1)
+    for name in ("vocabulary", "context"):
+        if getattr(model, name) < getattr(setting, name):
+            raise ValueError(
+                f"model.{name} must be at least the setting's {getattr(setting, name)}, but was {getattr(model, name)}"
+            )
+    for package in setting.packages or ("",):
+        require_known("setting.packages", package, DISTRIBUTIONS)
+    requirements.size("setting.vocabulary", setting.vocabulary, least=FIRST_MERGE)
+    if setting.context < 1 or setting.context % CONTEXT_UNIT:
+        raise ValueError(f"setting.context must be a multiple of {CONTEXT_UNIT}, but was {setting.context}")
+    requirements.size("setting.pretraining_steps", setting.pretraining_steps, least=0)
+    for name in ("batch", "evaluations", "sample", "vector_dimension"):
+        requirements.size(f"setting.{name}", getattr(setting, name), least=1)
+    if not 0 < setting.held_out < 1:
+        raise ValueError(f"setting.held_out must be a share between 0 and 1, but was {setting.held_out}")
+    requirements.seed(run)
 
 
 class Pool(NamedTuple):

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from experiments.blocks import require_known
 from experiments.points import construct
 from experiments.points.densities import Beta, Density, Mixture, Uniform, equal_maximum_pair
 from experiments.points.domains import Cube, Sphere
 from experiments.records import Record
 from experiments.separation import separation
 from experiments.statistics import Slope, bootstrap_slope
+from experiments.studies import requirements
 from experiments.study import Findings, Measured, Study
 from theory import limit_law, packing_ceiling, sampling_law
 from theory.confidence import Interval, binomial_interval, mean_interval
@@ -84,6 +86,14 @@ def plan(preset: Preset) -> list[SeparationRun]:
         for size in preset.sizes
         for seed in range(preset.seeds)
     ]
+
+
+def require(run: SeparationRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    require_known("design", run.design, DESIGNS)
+    requirements.size("num_points", run.num_points, least=2)
+    requirements.size("replicates", run.replicates, least=1)
+    requirements.seed(run)
 
 
 def measure(runs: Sequence[SeparationRun]) -> Iterator[tuple[SeparationRun, Measured]]:
@@ -241,6 +251,7 @@ STUDY = Study(
     presets=PRESETS,
     plan=plan,
     batch=lambda run: run.design,
+    require=require,
     measure=measure,
     find=find,
 )

@@ -21,6 +21,7 @@ from experiments.descent import descend, descent_step, loss, member
 from experiments.ensemble import drawn, stacked
 from experiments.kernel import empirical_ntk
 from experiments.outcome import outcome, thinned
+from experiments.studies import requirements
 from experiments.studies.labelled_pair import LABELLINGS, data
 from experiments.studies.networks import NETWORKS, RESIDUAL, Network
 from experiments.studies.slowdown_findings import find
@@ -101,6 +102,15 @@ def plan(preset: Preset) -> list[SlowdownRun]:
     ]
 
 
+def require(run: SlowdownRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.pair(run)
+    requirements.labels(run)
+    requirements.descent(run)
+
+
 def batch(run: SlowdownRun) -> tuple[Any, ...]:
     """Groups of five seeds of one shape: a kill loses what is in flight of one group."""
     return run.architecture, run.point_shape, run.num_points, run.seed // 5
@@ -145,6 +155,7 @@ STUDY = Study(
     presets=PRESETS,
     plan=plan,
     batch=batch,
+    require=require,
     measure=measure,
     find=find,
 )

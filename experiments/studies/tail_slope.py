@@ -31,10 +31,12 @@ from experiments.descent import Apply, Finished, Problem, Status, descend, membe
 from experiments.ensemble import drawn, stacked
 from experiments.interpolation import interpolate
 from experiments.kernel import empirical_ntk
+from experiments.studies import requirements
 from experiments.studies.labelled_pair import LABELLINGS, data
 from experiments.studies.networks import NETWORKS, Network
 from experiments.studies.tail_slope_findings import find
 from experiments.study import Measured, Study
+from theory.require import positive
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,17 @@ def plan(preset: Preset) -> list[TailRun]:
             for seed in range(0, preset.seeds, preset.control_every)
         ),
     ]
+
+
+def require(run: TailRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.pair(run)
+    requirements.labels(run)
+    requirements.descent(run)
+    positive(displacement=run.displacement)
+    requirements.size("window", run.window, least=1, most=requirements.STEPS - 1)
 
 
 def batch(run: TailRun) -> tuple[Any, ...]:
@@ -240,6 +253,7 @@ STUDY = Study(
     presets=PRESETS,
     plan=plan,
     batch=batch,
+    require=require,
     measure=measure,
     find=find,
 )

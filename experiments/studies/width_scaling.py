@@ -11,6 +11,7 @@ width of the plain network; a control that saturates.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -22,8 +23,9 @@ from experiments.blocks import Chain
 from experiments.ensemble import drawn
 from experiments.kernel import empirical_ntk
 from experiments.largest_step import CRITERIA, largest_steps
+from experiments.one_by_one import one_by_one
 from experiments.records import Record
-from experiments.studies import width_scaling_findings
+from experiments.studies import requirements, width_scaling_findings
 from experiments.study import Findings, Measured, Study
 
 
@@ -140,6 +142,14 @@ def plan(preset: Preset) -> list[WidthRun]:
     return list(dict.fromkeys(run for sweep in preset.sweeps for cell in runs_of(sweep, preset) for run in cell))
 
 
+def require(run: WidthRun) -> None:
+    """Raise ValueError for a run that cannot be."""
+    requirements.network(run.architecture, run.point_shape)
+    requirements.seed(run)
+    requirements.size("num_points", run.num_points, least=1)
+    requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
+
+
 def data(run: WidthRun) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (N, ...) and labels (N,), independent and standard normal: |x|^2 is about the number of coordinates."""
     rng = np.random.default_rng(run.seed)
@@ -151,7 +161,9 @@ def with_unit_variance(model: Chain, params: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf, law: leaf / law.std if law.std else leaf, params, model.laws())
 
 
-_kernels = jax.jit(jax.vmap(empirical_ntk, in_axes=(None, 0, 0)), static_argnums=0)
+@partial(jax.jit, static_argnums=0)
+def _kernels(model: Chain, params: PyTree, x: jax.Array) -> jax.Array:
+    return one_by_one(partial(empirical_ntk, model))(params, x)
 
 
 def measure(runs: Sequence[WidthRun]) -> Iterator[tuple[WidthRun, Measured]]:
@@ -204,6 +216,7 @@ STUDY = Study(
         run.unit_variance,
         run.seed // 10,
     ),
+    require=require,
     measure=measure,
     find=find,
 )

@@ -1,12 +1,11 @@
 """How `select` chooses from a pool that does not fit into memory: in parts, here, on processes or on a dask cluster."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 
-from figures.commands.asked import BadInput
+from figures.commands.engine_options import dask_client
 from figures.commands.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -49,28 +48,20 @@ def choose_in_parts(
     columns: tuple[str, ...],
 ) -> "CoreSetSelection":
     """The choice from core-sets of the file's parts (D4), of which nothing but what the parts keep comes here."""
-    from experiments.cluster import WorkerLost, scheduler, workers
     from experiments.selection.core_sets import select_core_sets
 
-    if parts.workers is not None and parts.scheduler is not None:
-        raise BadInput("either --workers or --scheduler must be given, but both were")
-    cluster: Any = nullcontext()
-    if parts.workers is not None:
-        cluster = workers(parts.workers)
-    elif parts.scheduler is not None:
-        cluster = scheduler(parts.scheduler)
-    try:
-        with cluster as client, progress_bar("choosing in parts") as progress:
-            return select_core_sets(
-                data,
-                size,
-                partitions=parts.partitions,
-                metric=metric,
-                start=start,
-                seed=seed,
-                columns=columns,
-                client=client,
-                progress=progress,
-            )
-    except WorkerLost as error:
-        raise BadInput(str(error)) from error
+    with (
+        dask_client(workers=parts.workers, scheduler=parts.scheduler) as client,
+        progress_bar("choosing in parts") as progress,
+    ):
+        return select_core_sets(
+            data,
+            size,
+            partitions=parts.partitions,
+            metric=metric,
+            start=start,
+            seed=seed,
+            columns=columns,
+            client=client,
+            progress=progress,
+        )

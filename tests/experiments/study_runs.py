@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.records import Record, RecordStore, plain, record_key
@@ -28,6 +29,19 @@ def measured(study, runs):
             record_key(study.name, study.schema, run), study.name, plain(run), scalars, result.arrays, {}
         )
     return [found[run] for run in runs]
+
+
+def same_measurements(one, other):
+    """Whether two records (or measurements) have the same bits, but for seconds."""
+
+    def bits(measured):
+        arrays = {
+            name: (np.asarray(a).dtype, np.shape(a), np.asarray(a).tobytes()) for name, a in measured.arrays.items()
+        }
+        both = {**{name: repr(value) for name, value in plain(measured.scalars).items()}, **arrays}
+        return {name: value for name, value in both.items() if "seconds" not in name}
+
+    return bits(one) == bits(other)
 
 
 SHARED = Path(os.environ["UNIFORMITY_TESTS"])

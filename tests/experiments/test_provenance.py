@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments import reproduce
-from experiments.provenance import UNRECORDED, commit_of, provenance, provenance_of
+from experiments import measuring, reproduce
+from experiments.provenance import UNRECORDED, CodeVersion, code_version, provenance, provenance_of, run_provenance
 from experiments.records import Record, RecordStore
 from experiments.study import Findings, Measured, Study
 
@@ -45,16 +45,23 @@ def test_a_commit_is_marked_when_its_sources_differ(tmp_path):
     (tmp_path / "theory" / "a.py").write_text("1")
     git("add", ".")
     git("commit", "-m", "first")
-    clean = commit_of(tmp_path)
-    assert len(clean) == 12 and set(clean) <= set("0123456789abcdef")
+    clean = code_version(tmp_path)
+    assert clean.commit and len(clean.commit) == 12 and set(clean.commit) <= set("0123456789abcdef")
+    assert clean.dirty is False
     (tmp_path / "notes.md").write_text("notes make no record")
-    assert commit_of(tmp_path) == clean
+    assert code_version(tmp_path) == clean
     (tmp_path / "theory" / "new.py").write_text("2")  # not added
-    assert commit_of(tmp_path) == f"{clean}+"
+    assert code_version(tmp_path) == CodeVersion(clean.commit, True)
     (tmp_path / "theory" / "new.py").unlink()
     (tmp_path / "theory" / "a.py").write_text("3")
-    assert commit_of(tmp_path) == f"{clean}+"
-    assert commit_of(tmp_path / "nowhere") == "unknown"
+    assert code_version(tmp_path) == CodeVersion(clean.commit, True)
+    assert code_version(tmp_path / "nowhere") == CodeVersion(None, None)
+
+
+def test_a_commit_is_one_word_in_a_summary_however_old_the_record():
+    old, new = {"commit": "a+"}, {"commit": "a", "dirty": True}
+    unknown = [record(commit="unknown"), record(commit=None, dirty=None)]
+    assert provenance_of([record(**old), record(**new), *unknown]).commits == {"a+": 2, "unknown": 2}
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,7 @@ def study_of(presets):
         presets=presets,
         plan=lambda preset: [Run(seed) for seed in range(preset.seeds)],
         batch=lambda run: 0,
+        require=lambda run: None,
         measure=lambda runs: ((run, Measured({"seed": run.seed}, {}, "")) for run in runs),
         find=lambda preset, records: Findings({"seeds": preset.seeds, "third": 1 / 3}, [], [], {}),
     )
@@ -95,6 +103,8 @@ def test_a_grown_preset_keeps_the_old_records_and_says_who_made_which(tmp_path, 
     for commit, preset in (("old", "few"), ("new", "more")):
         made = {**provenance(), "commit": commit}
         monkeypatch.setattr(reproduce, "provenance", lambda made=made: made)
+        own = {**run_provenance(0.0), "commit": commit, "dirty": False}
+        monkeypatch.setattr(measuring, "run_provenance", lambda seconds, own=own: {**own, "seconds": seconds})
         findings, found = reproduce.run_study(study, preset, store, report=lambda event: None)
     assert found.commits == {"old": 2, "new": 1} and found.records == 3
     summary = reproduce.write_summary(study, "more", findings, found, tmp_path)

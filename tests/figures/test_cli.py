@@ -4,25 +4,23 @@ import json
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from commands_here import ROOT, no_drawing, uniformity_here
 from matplotlib.patches import FancyArrowPatch
 from study_runs import smoke_keys, smoke_store
 
 from experiments.hunt import Hunt, search
 from experiments.hunts import HUNTS
 from experiments.studies import STUDIES
-from figures import cli, draw, style
-from figures.commands import reproduce, verify
+from figures import style
 from figures.draw import FIGURES, committed_summary, draw_figure, draw_graph, figure_of
 from figures.terminal import print_claims
 from theory.claims import CLAIMS
 from theory.verdict import Check
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def uniformity(*arguments, check=True):
@@ -34,28 +32,8 @@ def uniformity(*arguments, check=True):
     return done
 
 
-def uniformity_here(*arguments):
-    """The same command inside this process: its status and what it printed."""
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
-        patch.setattr(sys, "argv", ["uniformity", *arguments])
-        patch.chdir(ROOT)
-        for command in (reproduce, verify):
-            patch.setattr(command, "use_all_cores", lambda: None)  # this process has its devices already
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    return left.value.code, printed.getvalue()
-
-
 MEASURED = ("separation_law", "greedy_designs")
 """Studies whose smoke preset the command measures here; it finds the records of the others in its store."""
-
-
-@contextmanager
-def no_drawing():
-    """Where the figures are not what is tested: drawing them takes most of a command's time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(draw, "draw_figure", lambda *arguments, **options: [])
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +151,11 @@ def test_float32_is_compared_with_float64_and_no_ledger_written(tmp_path):
         (("report", "--out", "report.pdf"), ("--out", ".html", "report.pdf")),
         (("report", "--from", "nowhere"), ("nowhere/ledger.json", "cannot use")),
         (("reproduce", "--preset", "smoke", "--out", "README.md"), ("README.md", "cannot use")),
+        (("reproduce", "--workers", "0"), ("workers must be at least 1", "0")),
+        (
+            ("reproduce", "--workers", "1", "--scheduler", "tcp://a:1"),
+            ("at most one engine", "--workers", "--scheduler"),
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(arguments, names, capsys):

@@ -193,7 +193,10 @@ BAD = [
     (("pool.npy", "-k", "3", "--text", "x"), "--text must name fields of rows that have names"),
     (("pool.npy", "-k", "3", "--workers", "2", "--method", "random"), "a choice in parts must be greedy"),
     (("ragged.csv", "-k", "3", "--partitions", "2"), "a pool must be an array, one .npy file or parquet files"),
-    (("pool.npy", "-k", "3", "--workers", "1", "--scheduler", "tcp://a:1"), "either --workers or --scheduler"),
+    (
+        ("pool.npy", "-k", "3", "--workers", "1", "--scheduler", "tcp://a:1"),
+        "at most one engine must be given, but --workers and --scheduler were",
+    ),
     (("pool.npy", "-k", "3", "--partitions", "2", "--dim", "7"), "a choice in parts must be from the numbers"),
     (("pool.npy", "-k", "3", "--vectors", "nan.npy"), "every number must be finite"),
 ]
