@@ -6,9 +6,10 @@ there are some, and from the chunks that came back. Sizes are powers of two, or 
 another size is compiled anew.
 """
 
+from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 CHUNK_SECONDS = 5.0
 _LEAST_SECONDS = 1.0
@@ -27,24 +28,60 @@ class _Batch:
     out: int = 0
 
 
-@dataclass
-class Chunks:
-    """The runs of a sweep that are still to be handed out, batch by batch.
+class Given(NamedTuple):
+    """What is handed out at once: runs, batch by batch. alone: after a death of which these may be guilty."""
 
-    batches: the missing runs of each.  known: seconds a run where records tell.
+    batches: dict[Hashable, tuple[Any, ...]]
+    alone: bool = False
+
+    @property
+    def runs(self) -> list[Any]:
+        return [run for same in self.batches.values() for run in same]
+
+
+class Chunks:
+    """The runs of a sweep that are still to be handed out, and what is out.
+
+    The runs of a chunk that killed its workers are handed out once more, at the end and each alone: while nothing else
+    is out, since with company on its worker the wrong one might be blamed.
     """
 
-    batches: Mapping[Hashable, Sequence[Any]]
-    known: Mapping[Hashable, float]
-    _batches: dict[Hashable, _Batch] = field(init=False)
+    def __init__(self, batches: Mapping[Hashable, Sequence[Any]], known: Mapping[Hashable, float]) -> None:
+        """batches: the missing runs of each.  known: seconds a run where records tell."""
+        self._batches = {name: _Batch(list(runs), known.get(name)) for name, runs in batches.items()}
+        self._suspects: deque[Any] = deque()
+        self._out: list[Given] = []
 
-    def __post_init__(self) -> None:
-        self._batches = {name: _Batch(list(runs), self.known.get(name)) for name, runs in self.batches.items()}
+    def following(self, threads: int) -> Given | None:
+        """The next chunk of those who work with so many threads; None where there is nothing for now."""
+        if any(given.alone for given in self._out):
+            return None
+        given = None
+        if batches := self._next(threads):
+            given = Given(batches)
+        elif self._suspects and not self._out:
+            given = Given({None: (self._suspects.popleft(),)}, alone=True)
+        if given is not None:
+            self._out.append(given)
+        return given
 
-    def following(self, threads: int) -> dict[Hashable, tuple[Any, ...]]:
-        """The next chunk, empty once all are out: batches that nobody works on first, of which all are compiled anew.
+    def back(self, given: Given, seconds: Sequence[float] | None) -> None:
+        """A chunk is over: so many seconds for each of its batches; None where it killed its workers."""
+        self._out = [other for other in self._out if other is not given]
+        if given.alone:
+            return
+        for number, (name, runs) in enumerate(given.batches.items()):
+            batch = self._batches[name]
+            batch.out -= 1
+            if seconds is None:
+                self._suspects.extend(runs)
+            elif number < len(seconds):
+                batch.rate, batch.seen = seconds[number] / len(runs), max(batch.seen, len(runs))
 
-        threads: how many work; near the end chunks are short, so that all end at about the same time.
+    def _next(self, threads: int) -> dict[Hashable, tuple[Any, ...]]:
+        """Batches that nobody works on come first, since whoever begins one compiles it. Chunks are short near the end.
+
+        Empty once all runs are out.
         """
         waiting = sorted((name for name, batch in self._batches.items() if batch.left), key=self._busy)
         rates = {name: self._rate(name) for name in waiting}
@@ -67,13 +104,6 @@ class Chunks:
             if filled >= wished / 2 or batch.left:
                 break
         return chunk
-
-    def learn(self, name: Hashable, runs: int, seconds: float) -> None:
-        """A batch's part of a chunk is back: so many of its runs were measured in so many seconds."""
-        batch = self._batches[name]
-        batch.out -= 1
-        if runs:
-            batch.rate, batch.seen = seconds / runs, max(batch.seen, runs)
 
     def _busy(self, name: Hashable) -> int:
         return self._batches[name].out

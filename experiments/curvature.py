@@ -124,7 +124,7 @@ def hessian_norms(
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _lanczos(apply: Apply, steps: int, params: PyTree, x: Array, y: Array, start: Array) -> HessianNorms:
-    return one_by_one(lambda *own: _lanczos_of_one(apply, steps, *own, start))(params, x, y)
+    return one_by_one(lambda params, x, y: _lanczos_of_one(apply, steps, params, x, y, start))(params, x, y)
 
 
 def _lanczos_of_one(apply: Apply, steps: int, params: PyTree, x: Array, y: Array, start: Array) -> HessianNorms:

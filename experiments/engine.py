@@ -6,13 +6,12 @@ scheduler cannot do ends the sweep, with all that is stored kept.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from experiments.chunks import Chunks
+from experiments.chunks import Chunks, Given
 from experiments.cluster import Killed, WorkerLost, answered, asked, threads
 from experiments.measuring import Answer, Chunk, Ended, Work, measured, measured_chunk, work_of
 from experiments.records import DamagedRecord, RecordStore, plain, record_key
@@ -147,48 +146,26 @@ class _Sweep:
 
 
 def _on_workers(sweep: _Sweep, work: Work, folder: Path, chunks: Chunks, client: Any, stop: Callable[[], bool]) -> None:
-    """Chunks to workers until none is left. The runs of one that killed its workers are measured alone, at the end.
-
-    Alone means that no other task is out: with company on its worker, the wrong one might be blamed.
-    """
+    """Chunks to workers until none is left; a run that kills its workers even alone is a failure."""
     _require_seen(client, folder)
-    suspects: deque[Any] = deque()
-    out: dict[int, dict[Hashable, tuple[Any, ...]]] = {}
-    alone: set[int] = set()
 
-    def following() -> tuple[int, Chunk] | None:
-        if stop() or alone:
+    def following() -> tuple[Given, Chunk] | None:
+        if stop() or (given := chunks.following(threads(client))) is None:
             return None
-        batches = chunks.following(threads(client))
-        name = len(numbers)
-        if not batches and suspects and not out:
-            batches = {None: (suspects.popleft(),)}
-            alone.add(name)
-        if not batches:
-            return None
-        numbers.append(name)
-        out[name] = batches
-        sweep.begin(sum(map(len, batches.values())))
-        return name, Chunk(folder, tuple(batches.values()))
+        sweep.begin(len(given.runs))
+        return given, Chunk(folder, tuple(given.batches.values()))
 
-    numbers: list[int] = []
-    for name, answer in answered(measured_chunk, following, work, client=client):
-        batches, was_alone = out.pop(name), name in alone
-        alone.discard(name)
-        runs = [run for same in batches.values() for run in same]
-        if isinstance(answer, Killed):
-            told = f"it must not kill its worker, but {answer.deaths} died with it; did it run out of memory?"
-            if was_alone:
-                sweep.end(Ended("failed", work.key(runs[0]), told))
-            else:
-                sweep.give_up(len(runs))
-                suspects.extend(runs)
-        else:
+    for given, answer in answered(measured_chunk, following, work, client=client):
+        if not isinstance(answer, Killed):
+            chunks.back(given, answer.seconds)
             _take(sweep, answer)
-        if not was_alone:
-            seconds = [] if isinstance(answer, Killed) else answer.seconds
-            for (batch, same), taken in zip(batches.items(), [*seconds, *[0.0] * len(batches)]):
-                chunks.learn(batch, len(same) if taken else 0, taken)
+            continue
+        chunks.back(given, None)
+        if given.alone:
+            told = f"it must not kill its worker, but {answer.deaths} died with it; did it run out of memory?"
+            sweep.end(Ended("failed", work.key(given.runs[0]), told))
+        else:
+            sweep.give_up(len(given.runs))
 
 
 def _take(sweep: _Sweep, answer: Answer) -> None:

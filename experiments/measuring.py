@@ -73,7 +73,7 @@ def measured(work: Work, store: RecordStore, runs: Sequence[Any]) -> Iterator[En
         left.pop(key, None)
         yield Ended("ran", key, found.outcome)
     if len(left) == 1:
-        yield Ended("failed", *left, failure)
+        yield Ended("failed", next(iter(left)), failure)
         return
     for run in left.values():
         yield from measured(work, store, [run])

@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from study_runs import smoke_keys, smoke_store
+
+from experiments.record_table import table
+from experiments.records import read_head
+from experiments.site_file import read_site
 from experiments.studies import STUDIES
 from figures.answers import ANSWERS, answers_table
 from figures.tables import exponent_table, selection_table
@@ -47,6 +52,21 @@ def test_the_model_of_the_readme_is_hunted_by_its_command(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("no violation") == 2
+
+
+def test_the_site_file_of_the_readme_is_one(tmp_path):
+    (text,) = re.findall(r"^```toml\n(# slurm\.toml.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "slurm.toml").write_text(text)
+    site = read_site(tmp_path / "slurm.toml")
+    assert site.system == "slurm" and site.jobs == 20 and site.interface == "ib0"
+
+
+def test_the_query_of_the_readme_names_columns_of_the_export():
+    files, _ = python_blocks()
+    wanted = set(re.findall(r'"((?:config|scalars)\.[^"]+)"', files["steps.py"]))
+    heads = [read_head(smoke_store("slowdown").root / f"{key}.json") for key in smoke_keys("slowdown")]
+    assert len(wanted) == 4 and wanted <= set(table(heads).column_names)
+    assert "reached" in table(heads).column("scalars.status").to_pylist()
 
 
 def test_tables_are_the_committed_numbers():

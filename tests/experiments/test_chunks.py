@@ -1,7 +1,7 @@
 """What workers are given at once: every run once, batches kept together, as long as asked once the rates are known."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from experiments.chunks import CHUNK_SECONDS, Chunks
@@ -10,75 +10,81 @@ BATCHES = st.dictionaries(st.integers(0, 9), st.integers(1, 60), min_size=1, max
 RATES = st.lists(st.floats(1e-4, 40.0), min_size=10, max_size=10)
 
 
-def handed_out(sizes, rates, threads, *, known=()):
-    """Every chunk of a sweep whose workers all take the time that the rates say, oldest first."""
+def handed_out(sizes, rates, threads, *, known=(), guilty=()):
+    """Every chunk of a sweep whose workers all take the time that the rates say, oldest first; guilty runs kill."""
     batches = {name: [(name, k) for k in range(size)] for name, size in sizes.items()}
     chunks = Chunks(batches, {name: rates[name] for name in known if name in sizes})
     out, made = [], []
     while True:
-        while len(out) < threads and (chunk := chunks.following(threads)):
-            out.append(chunk)
-            made.append(chunk)
+        while len(out) < threads and (given := chunks.following(threads)):
+            out.append(given)
+            made.append(given)
+            assert len(out) == 1 or not any(each.alone for each in out)
         if not out:
             return batches, made
-        for name, runs in out.pop(0).items():
-            chunks.learn(name, len(runs), len(runs) * rates[name])
+        given = out.pop(0)
+        kills = set(given.runs) & set(guilty)
+        chunks.back(given, None if kills else [sum(rates[run[0]] for run in runs) for runs in given.batches.values()])
 
 
-@given(BATCHES, RATES, st.integers(1, 8))
+@drawn(BATCHES, RATES, st.integers(1, 8))
 def test_every_run_is_handed_out_once_and_in_order(sizes, rates, threads):
     batches, made = handed_out(sizes, rates, threads)
     for name, runs in batches.items():
-        assert [run for chunk in made for run in chunk.get(name, ())] == runs
-    assert all(runs for chunk in made for runs in chunk.values()) and all(made)
+        assert [run for given in made for run in given.batches.get(name, ())] == runs
+    assert all(given.runs and all(given.batches.values()) and not given.alone for given in made)
 
 
-@given(BATCHES, RATES, st.integers(1, 8))
+@drawn(BATCHES, RATES, st.integers(1, 8))
 def test_no_chunk_is_longer_than_asked_once_rates_are_known(sizes, rates, threads):
     _, made = handed_out(sizes, rates, threads, known=range(10))
-    for chunk in made:
-        runs = sum(map(len, chunk.values()))
-        assert runs == 1 or sum(len(part) * rates[name] for name, part in chunk.items()) <= CHUNK_SECONDS * (1 + 1e-12)
+    for given in made:
+        seconds = sum(len(part) * rates[name] for name, part in given.batches.items())
+        assert len(given.runs) == 1 or seconds <= CHUNK_SECONDS * (1 + 1e-12)
 
 
-@given(BATCHES, RATES, st.integers(1, 8))
+@drawn(BATCHES, RATES, st.integers(1, 8))
 def test_sizes_are_powers_of_two_or_what_is_left(sizes, rates, threads):
     """So that few sizes of an ensemble are compiled."""
     batches, made = handed_out(sizes, rates, threads)
     left = {name: len(runs) for name, runs in batches.items()}
-    for chunk in made:
-        for name, runs in chunk.items():
+    for given in made:
+        for name, runs in given.batches.items():
             left[name] -= len(runs)
             assert left[name] == 0 or len(runs).bit_count() == 1
 
 
 def test_short_runs_soon_come_by_the_hundreds_and_tiny_batches_together():
     _, made = handed_out({0: 1000}, [0.002] * 10, 2)
-    assert len(made) < 12 and max(len(chunk[0]) for chunk in made) >= 256
+    assert len(made) < 12 and max(len(given.runs) for given in made) >= 256
     _, made = handed_out(dict.fromkeys(range(10), 4), [0.05] * 10, 2, known=range(10))
-    assert max(map(len, made)) >= 3
+    assert max(len(given.batches) for given in made) >= 3
 
 
 def test_long_runs_are_handed_out_one_by_one_and_the_end_is_shared():
     _, made = handed_out({0: 6}, [30.0] * 10, 2)
-    assert [len(chunk[0]) for chunk in made][1:] == [1] * (len(made) - 1)
+    assert [len(given.runs) for given in made][1:] == [1] * (len(made) - 1)
     _, made = handed_out({0: 16}, [1.0] * 10, 4, known=[0])
-    assert max(len(chunk[0]) for chunk in made) <= 2  # 16 seconds of work for 4: not 5 seconds for one at the end
+    assert max(len(given.runs) for given in made) <= 2  # 16 seconds of work for 4: not 5 seconds for one at the end
 
 
 def test_nobody_works_on_a_batch_that_another_compiles_while_there_are_others():
     chunks = Chunks({name: [(name, k) for k in range(20)] for name in range(3)}, dict.fromkeys(range(3), 1.0))
-    assert len({name for _ in range(3) for name in chunks.following(3)}) == 3
+    assert len({name for _ in range(3) for name in chunks.following(3).batches}) == 3
 
 
-def test_what_died_with_its_worker_teaches_nothing():
-    chunks = Chunks({0: list(range(90))}, {})
-    taken = chunks.following(1)[0]
-    chunks.learn(0, 0, 0.0)
-    assert len(chunks.following(1)[0]) == len(taken)
+@drawn(BATCHES, RATES, st.integers(1, 8), st.integers(0, 5))
+def test_whoever_shared_a_chunk_with_a_guilty_run_comes_again_alone(sizes, rates, threads, shift):
+    guilty = {(name, size - 1 - shift) for name, size in sizes.items() if size > shift}
+    batches, made = handed_out(sizes, rates, threads, guilty=guilty)
+    suspected = [run for given in made if not given.alone and set(given.runs) & guilty for run in given.runs]
+    alone = [run for given in made if given.alone for run in given.runs]
+    assert alone == suspected and set(alone) >= guilty
+    assert {run for given in made for run in given.runs} == {run for runs in batches.values() for run in runs}
+    assert all(len(given.runs) == 1 for given in made if given.alone)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-12])
 def test_runs_that_take_no_time_are_no_fault(rate):
     _, made = handed_out({0: 100}, [rate] * 10, 2, known=[0])
-    assert sum(len(chunk[0]) for chunk in made) == 100
+    assert sum(len(given.runs) for given in made) == 100
