@@ -144,10 +144,10 @@ class _Reader:
         for section in ("fixed", "grid"):
             if not isinstance(document.get(section, {}), dict):
                 raise self._error((section,), f"{section} must be a table, but was {told(document[section])}")
-        for field, place, given in self._fields((), ("fixed",), document.get("fixed", {}), kind, fixed=True):
+        for field, place, given in self._set_in(("fixed",), document.get("fixed", {}), kind):
             self._once(field, place, set_at)
             axes.append([self._choice(kind, field, given, place)])
-        for field, place, given in self._fields((), ("grid",), document.get("grid", {}), kind):
+        for field, place, given in self._set_in(("grid",), document.get("grid", {}), kind):
             self._once(field, place, set_at)
             axes.append(self._axis(kind, field, place, given))
         zips = document.get("zip", [])
@@ -155,7 +155,7 @@ class _Reader:
             raise self._error(("zip",), "zip must be a table under [[zip]], with two brackets, but is not")
         for number, each in enumerate(zips):
             columns = []
-            for field, place, given in self._fields((), ("zip", number), each, kind):
+            for field, place, given in self._set_in(("zip", number), each, kind):
                 self._once(field, place, set_at)
                 columns.append((field, place, self._axis(kind, field, place, given)))
             axes.append(self._zipped(("zip", number), columns))
@@ -163,10 +163,15 @@ class _Reader:
             raise ValueError(f"{self.path} must set a field under [fixed], [grid] or [[zip]], but sets none")
         return axes
 
+    def _set_in(self, section: Place, table: Mapping[str, Any], kind: type) -> list[tuple[Field, Place, Any]]:
+        """Every field that a section sets, where, and what it is given, in the order of the file."""
+        order = {place: number for number, place in enumerate(self.lines)}
+        return sorted(self._fields((), section, table, kind), key=lambda each: order[each[1]])
+
     def _fields(
-        self, above: Field, place: Place, table: Mapping[str, Any], kind: type, *, fixed: bool = False
+        self, above: Field, place: Place, table: Mapping[str, Any], kind: type
     ) -> Iterator[tuple[Field, Place, Any]]:
-        """Every field that a section sets, with what it is given; tables are followed to the fields within a field."""
+        """The same, table by table: dotted keys of one table need not stand together in the file."""
         for name, given in table.items():
             field, here = (*above, name), (*place, name)
             try:
@@ -174,7 +179,7 @@ class _Reader:
             except FieldError as error:
                 raise self._at(here, error) from error
             if isinstance(given, dict) and dataclass_in(declared) is not None:
-                yield from self._fields(field, here, given, kind, fixed=fixed)
+                yield from self._fields(field, here, given, kind)
             else:
                 yield field, here, given
 

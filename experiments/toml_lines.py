@@ -19,7 +19,7 @@ _SCALAR = re.compile(r"[^,\]}#\r\n]+")
 def key_lines(text: str) -> dict[Path, int]:
     """The line, from 1, of every key, table and list element of a valid document, by its path.
 
-    A key that several lines name, such as the table of dotted keys, is where it is named first.
+    In the order of the document. A key that several lines name, as dotted keys do a table, is where it is named first.
     """
     return _Scan(text).document()
 

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -17,7 +17,8 @@ def gentle_interrupt() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        print("uniformity: finishing what runs; press Ctrl-C again to stop at once", file=sys.stderr)
+        with suppress(RuntimeError):  # the signal may have come while something else was being printed
+            print("uniformity: finishing what runs; press Ctrl-C again to stop at once", file=sys.stderr)
 
     before = signal.signal(signal.SIGINT, handle)
     try:

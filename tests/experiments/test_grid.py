@@ -114,6 +114,13 @@ def test_halvings_are_the_floats_that_a_person_writes():
     assert [float(value) for value in found] == [0.4, 0.2, 0.1, 0.05, 0.025]
 
 
+def test_axes_whose_keys_share_a_table_keep_their_places(folder):
+    runs = read(folder, HEAD + "[grid]\narchitecture.width = [4, 8]\nseed = [0, 1]\narchitecture.depth = [1, 2]").runs
+    assert [(run.architecture.width, run.seed, run.architecture.depth) for run in runs] == list(
+        itertools.product((4, 8), (0, 1), (1, 2))
+    )
+
+
 def test_labels_tell_what_the_runs_own_do_not(folder):
     grid = read(folder, HEAD + "[grid]\nh = [0.3, 0.15]\narchitecture.width = [4, 8]\nseed = [1, 12]")
     assert labels(grid.runs)[1] == "residual gap h=0.3 seed 12 architecture.width=4"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from figures import cli, draw
-from figures.commands import reproduce, verify
+from figures.commands import reproduce, sweep, verify
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -18,7 +18,7 @@ def uniformity_here(*arguments):
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
         patch.setattr(sys, "argv", ["uniformity", *arguments])
         patch.chdir(ROOT)
-        for command in (reproduce, verify):
+        for command in (reproduce, sweep, verify):
             patch.setattr(command, "use_all_cores", lambda: None)  # this process has its devices already
         with pytest.raises(SystemExit) as left:
             cli.main()

@@ -66,3 +66,17 @@ def test_ctrl_c_says_how_to_resume(spoil, tmp_path, capsys):
     assert f"without --fresh this resumes: uniformity {' '.join(ARGUMENTS)} --out {tmp_path}\n" in told
     batch = len(list((tmp_path / "records").glob("*.json")))
     assert 2 <= batch < len(RUNS)
+
+
+@pytest.mark.deep
+def test_workers_measure_in_float32_what_this_process_does(tmp_path):
+    books = []
+    for out, options in ((tmp_path / "here", ()), (tmp_path / "there", ("--workers", "1"))):
+        with no_drawing():
+            status, _ = uniformity_here(
+                *ARGUMENTS[:4], "kernel_spectrum", "--dtype", "float32", "--out", str(out), *options
+            )
+        assert status == 0
+        books.append(json.loads((out / "summaries" / "precision.json").read_text()))
+    assert books[0]["studies"] == books[1]["studies"] and books[0]["studies"][0]["measured"] > 0
+    assert books[1]["records_made_by"]["dtypes"] == {"float64": 6, "float32": 6}

@@ -4,17 +4,16 @@ import json
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from commands_here import uniformity_here
 
 from experiments.records import RecordStore
 from experiments.studies import separation_law
-from figures import cli
-from figures.commands import sweep
 
 GRID = """study = "separation_law"
 preset = "smoke"
@@ -37,13 +36,9 @@ def grid(tmp_path):
 
 def uniformity(*arguments):
     """The command inside this process: its status, stdout and stderr."""
-    printed, told = StringIO(), StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(told):
-        patch.setattr(sys, "argv", ["uniformity", *map(str, arguments)])
-        patch.setattr(sweep, "use_all_cores", lambda: None)  # this process has its devices already
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    return left.value.code, printed.getvalue(), told.getvalue()
+    with redirect_stderr(StringIO()) as told:
+        status, printed = uniformity_here(*map(str, arguments))
+    return status, printed, told.getvalue()
 
 
 def records(out):
