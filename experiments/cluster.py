@@ -9,6 +9,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -219,7 +220,7 @@ def asked(function: Callable[[Any], Any], argument: Any, *, client: Any) -> dict
 def _reachable() -> Iterator[None]:
     try:
         yield
-    except OSError as error:
+    except (OSError, CancelledError) as error:  # the latter where the connection ends while one waits for a task
         raise WorkerLost("the scheduler must stay reachable, but it is gone") from error
 
 

@@ -22,7 +22,6 @@ def print_studies(rows: Sequence[Mapping[str, Any]], root: Path) -> None:
     table.add_column("study", no_wrap=True)
     for column in ("records", "schema", "took", "size", "newest"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("commits")
     for row in rows:
         table.add_row(
             row["study"],
@@ -31,17 +30,19 @@ def print_studies(rows: Sequence[Mapping[str, Any]], root: Path) -> None:
             duration(row["made_by"].seconds),
             size(row["bytes"]),
             f"{duration(row['newest'])} ago",
-            _counted(row["made_by"].commits),
         )
     console.print(table)
     total = sum(row["records"] for row in rows)
     console.print(f"{root}: {total:,} records, {size(sum(row['bytes'] for row in rows))}", soft_wrap=True)
-    for what in ("versions", "devices", "dtypes"):
+    for what in ("commits", "versions", "devices", "dtypes"):
         counts: Counter[str] = Counter()
         for row in rows:
             counts.update(getattr(row["made_by"], what))
         for value, count in counts.most_common():
-            console.print(f"{count:>7,} with {value}", soft_wrap=True, markup=False)
+            having = [row["study"] for row in rows if value in getattr(row["made_by"], what)]
+            studies = f" ({', '.join(having)})" if len(counts) > 1 else ""
+            known = f"commit {value}" if what == "commits" else value
+            console.print(f"{count:>7,} with {known}{studies}", soft_wrap=True, markup=False)
 
 
 def print_runs(rows: Sequence[Mapping[str, Any]]) -> None:

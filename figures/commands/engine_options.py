@@ -50,12 +50,12 @@ def dask_client(*, workers: int | None = None, scheduler: str | None = None, clu
         place = clusters.scheduler(scheduler)
     elif cluster is not None:
         place = clusters.batch_system(cluster)
-    with ExitStack() as stack:
-        try:
-            client = stack.enter_context(place)
-        except ValueError as error:
-            raise BadInput(str(error)) from error
-        try:
+    try:
+        with ExitStack() as stack:
+            try:
+                client = stack.enter_context(place)
+            except ValueError as error:
+                raise BadInput(str(error)) from error
             yield client
-        except clusters.WorkerLost as error:
-            raise BadInput(str(error)) from error
+    except clusters.WorkerLost as error:  # through the engine, which may know more of it
+        raise BadInput(str(error)) from error

@@ -1,37 +1,21 @@
-"""The watch over a batch system's jobs, on a stand-in for Slurm: three commands and a list of the jobs it holds.
-
-Its jobs start no workers. tests/experiments/test_slurm.py has a real Slurm, whose jobs do.
-"""
+"""The watch over a batch system's jobs, on a stand-in for Slurm (tests/experiments/test_slurm.py has a real one)."""
 
 import time
 
 import pytest
+from slurm_standin import install
 
 from experiments import batch_jobs
 from experiments.batch_jobs import Jobs, cluster_of, own_jobs
 from experiments.site_file import Site
 
-COMMANDS = {
-    "sbatch": """
-[ -e refusal ] && { cat refusal >&2; exit 1; }
-number=$(( $(cat last 2>/dev/null || echo 100) + 1 ))
-echo $number | tee last > holds/$number
-echo Submitted batch job $number
-""",
-    "squeue": "[ -e silence ] && exit 1; ls holds",
-    "scancel": "rm -f holds/$1; echo $1 >> cancelled",
-}
 SITE = Site("slurm", 2, 1, "1GB")
 
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
-    """The folder of the stand-in: a file a job in holds/."""
-    (tmp_path / "holds").mkdir()
-    for name, body in COMMANDS.items():
-        path = tmp_path / name
-        path.write_text(f"#!/bin/bash\ncd {tmp_path}\nexec 9>lock; flock 9\n{body}")
-        path.chmod(0o755)
+    """The folder of the stand-in."""
+    install(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(batch_jobs, "_LOOK_SECONDS", 0.05)
     return tmp_path

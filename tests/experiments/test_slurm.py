@@ -127,3 +127,21 @@ def test_jobs_that_end_without_a_worker_are_not_asked_for_for_ever(slurm, site, 
     with pytest.raises(WorkerLost, match=words), batch_system(site(jobs=3, prologue=["exit 1"])):
         pass
     assert ended()
+
+
+def test_a_sweep_whose_jobs_cannot_start_any_more_ends_with_all_that_it_has(slurm, site, tmp_path):
+    broken = tmp_path / "broken"
+    prologue = [f"test -e {broken} && exit 1", f"export PYTHONPATH={Path(__file__).parent}"]
+
+    def report(event):
+        if event.kind == "ran" and not broken.exists():
+            broken.touch()
+            subprocess.run(["scancel", "--full", "--signal=KILL", *queued()], check=True)
+
+    store = RecordStore(tmp_path / "records")
+    words = "a job must start a worker, but . ended without one"
+    with pytest.raises(WorkerLost, match=words), batch_system(site(jobs=1, prologue=prologue)) as client:
+        run_all(STUDY, RUNS, store, client=client, report=report)
+    assert ended()
+    health = examine(store.root)
+    assert 1 <= health.records < len(RUNS) and not health.damaged
