@@ -2,20 +2,20 @@
 
 A chunk that lasts milliseconds is spent on messages, one that lasts minutes is lost with its worker and keeps all
 waiting at the end. How long a run lasts is learnt on the way, batch by batch: from records of the same sweep where
-there are some, and from the chunks that came back. Sizes are powers of two, or what is left of a batch: an ensemble of
-another size is compiled anew.
+there are some, and from the chunks that came back. Within a chunk runs are measured together by powers of eight, and
+only where there are two such ensembles at least: one of another size is compiled anew, for seconds.
 """
 
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 CHUNK_SECONDS = 5.0
 _LEAST_SECONDS = 1.0
-_FIRST_RUNS = 4
+_TOGETHER = 8
 _GROWTH = 8
-"""A chunk is at most so many times as long as any that came back: the first ones are mostly compilation."""
+"""A chunk has at most so many times as many runs as any that came back."""
 
 
 @dataclass
@@ -24,7 +24,7 @@ class _Batch:
 
     left: list[Any]
     rate: float | None = None
-    seen: int = _FIRST_RUNS
+    seen: int = 1
     out: int = 0
 
 
@@ -94,7 +94,7 @@ class Chunks:
             batch, rate = self._batches[name], rates[name]
             if rate is None:
                 if not chunk:
-                    chunk[name] = self._taken(name, min(_FIRST_RUNS, max(1, len(batch.left) // (2 * threads))))
+                    chunk[name] = self._taken(name, 1)
                 break
             count = min(_GROWTH * batch.seen, int((wished - filled) / rate) if rate > 0 else len(batch.left))
             if count < 1 and chunk:
@@ -118,7 +118,19 @@ class Chunks:
     def _taken(self, name: Hashable, count: int) -> tuple[Any, ...]:
         """At most so many of its runs."""
         batch = self._batches[name]
-        count = len(batch.left) if count >= len(batch.left) else 1 << (count.bit_length() - 1)
         taken, batch.left = batch.left[:count], batch.left[count:]
         batch.out += 1
         return tuple(taken)
+
+
+def together(runs: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Runs of one shape, cut into the ensembles that are measured together."""
+    size = 1
+    while 2 * size * _TOGETHER <= len(runs):
+        size *= _TOGETHER
+    start = 0
+    while start < len(runs):
+        while start + size > len(runs):
+            size //= _TOGETHER
+        yield tuple(runs[start : start + size])
+        start += size

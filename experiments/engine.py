@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from experiments.chunks import Chunks, Given
+from experiments.chunks import Chunks, Given, together
 from experiments.cluster import Killed, WorkerLost, answered, asked, threads
 from experiments.measuring import Answer, Chunk, Ended, Work, measured, measured_chunk, work_of
 from experiments.records import DamagedRecord, RecordStore, plain, record_key
@@ -153,7 +153,7 @@ def _on_workers(sweep: _Sweep, work: Work, folder: Path, chunks: Chunks, client:
         if stop() or (given := chunks.following(threads(client))) is None:
             return None
         sweep.begin(len(given.runs))
-        return given, Chunk(folder, tuple(given.batches.values()))
+        return given, Chunk(folder, tuple(tuple(together(runs)) for runs in given.batches.values()))
 
     for given, answer in answered(measured_chunk, following, work, client=client):
         if not isinstance(answer, Killed):

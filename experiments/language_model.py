@@ -41,7 +41,7 @@ class LanguageModel:
     layers: int
 
     def __post_init__(self) -> None:
-        if self.width % self.heads:
+        if self.heads < 1 or self.width % self.heads:
             raise ValueError(f"heads must divide the width {self.width}, but was {self.heads}")
 
     def init(self, seed: int) -> Params:

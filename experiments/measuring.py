@@ -92,10 +92,10 @@ def _holds(store: RecordStore, key: str) -> bool:
 
 
 class Chunk(NamedTuple):
-    """What a worker measures at once: some runs of one batch, or of several small ones."""
+    """What a worker measures at once: some runs of one batch, or of several small ones, each cut into ensembles."""
 
     folder: Path
-    batches: tuple[tuple[Any, ...], ...]
+    batches: tuple[tuple[tuple[Any, ...], ...], ...]
 
 
 class Answer(NamedTuple):
@@ -116,8 +116,9 @@ def measured_chunk(chunk: Chunk, work: Work) -> Answer:
         with jax.enable_x64(work.double):
             for batch in chunk.batches:
                 since = time.monotonic()
-                for ended in measured(work, store, batch):
-                    answer.ended.append(ended)
+                for ensemble in batch:
+                    for ended in measured(work, store, ensemble):
+                        answer.ended.append(ended)
                 answer.seconds.append(time.monotonic() - since)
     except OSError as error:
         return answer._replace(fault=(error.errno, error.strerror or str(error), str(error.filename or chunk.folder)))

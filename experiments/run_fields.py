@@ -89,6 +89,8 @@ def _number(value: int | float | Decimal, kind: type, path: Field, wanted: str) 
     if kind is int:
         if value != int(value):
             raise FieldError(path, wanted)
+        if abs(value) >= 2**63:
+            raise FieldError(path, f"must be a whole number of 64 bits, but was {told(value)}")
         return int(value)
     return float(value) + 0.0  # -0.0 is 0.0, or one run would have two records
 

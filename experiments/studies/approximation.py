@@ -179,7 +179,7 @@ def require(run: ApproximationRun) -> None:
     dim = math.prod(run.point_shape)
     if dim not in _PROBES:
         raise ValueError(f"point_shape must have 1 or 2 numbers in all, but was {list(run.point_shape)}")
-    requirements.size("num_points", run.num_points, least=2)
+    requirements.size("num_points", run.num_points, least=2, most=requirements.POINTS)
     requirements.finite(gap=run.gap)
     at_least_zero(lipschitz=run.lipschitz)
     requirements.descent(run)

@@ -66,6 +66,9 @@ _GRIDDED = ("one random point a cell", "grid jittered by a quarter cell")
 SIDES = {1: (25, 100, 400, 1600), 2: (5, 10, 20, 40), 3: (3, 5, 7, 12)}
 """N = side^d, so that every N has a grid: N runs from about 25 to about 1,700."""
 
+MOST_POINTS = 2**20
+"""Of a design; a greedy one takes as many rounds over its pool."""
+
 PROBES = {1: 2048, 2: 64, 3: 20}
 SMALL_POOL, SMALL_CHOICE = 12, 5
 
@@ -133,8 +136,8 @@ def require(run: DesignRun) -> None:
     if run.dim not in SIDES:
         raise ValueError(f"dim must be one of {', '.join(map(str, SIDES))}, but was {run.dim}")
     design = DESIGNS[run.design]
-    if not run.sizes or min(run.sizes) < 2:
-        raise ValueError(f"sizes must be a list of whole numbers from 2 up, but was {list(run.sizes)}")
+    if not run.sizes or min(run.sizes) < 2 or max(run.sizes) > MOST_POINTS:
+        raise ValueError(f"sizes must be a list of whole numbers, 2 .. {MOST_POINTS}, but was {list(run.sizes)}")
     requirements.seed(run)
     requirements.size("replicates", run.replicates, least=1, most=1 if design.pool else None)
     for n in run.sizes:

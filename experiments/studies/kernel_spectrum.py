@@ -110,7 +110,7 @@ def require(run: SpectrumRun) -> None:
     """Raise ValueError for a run that cannot be."""
     requirements.network(run.architecture, run.point_shape)
     requirements.seed(run)
-    requirements.size("num_points", run.num_points, least=2)
+    requirements.size("num_points", run.num_points, least=2, most=requirements.POINTS)
     requirements.size("cluster_size", run.cluster_size, least=2, most=run.num_points)
     requirements.each_positive("separations", run.separations)
     for h in run.separations:

@@ -22,6 +22,10 @@ SEEDS = 2**32
 """Seeds lie below: two streams of 32-bit words may be made of each."""
 STEPS = 2**31
 """A number of steps fits into int32."""
+POINTS = 2**14
+"""Of a run whose kernel is taken, N x N numbers."""
+LAYERS = 2**10
+"""Layers are compiled one by one."""
 
 
 def seed(run: Any) -> None:
@@ -53,6 +57,7 @@ def network(
     require_counts(**{"architecture.outputs": architecture.outputs})
     if architecture.outputs != outputs:
         raise ValueError(f"architecture.outputs must be {outputs} in this study, but was {architecture.outputs}")
+    size("architecture.depth", architecture.depth, least=1, most=LAYERS)
     if not point_shape or min(point_shape) < 1:
         raise ValueError(f"point_shape must be a list of whole numbers from 1 up, but was {list(point_shape)}")
     model = _built(architecture, point_shape)
@@ -72,7 +77,7 @@ def _built(architecture: ArchitectureConfig, point_shape: tuple[int, ...]) -> Ch
 
 def pair(run: Any) -> None:
     """run.num_points points of run.point_shape fit with the closest pair at distance run.h."""
-    size("num_points", run.num_points, least=2)
+    size("num_points", run.num_points, least=2, most=POINTS)
     collapse("h", run.h, run, domain_of(run.point_shape))
 
 

@@ -137,7 +137,7 @@ def require(run: SafeStepRun) -> None:
     elif len(run.point_shape) != 1 or run.point_shape[0] < 1:
         raise ValueError(f"point_shape must be one number for the linear model, but was {list(run.point_shape)}")
     requirements.seed(run)
-    requirements.size("num_points", run.num_points, least=1)
+    requirements.size("num_points", run.num_points, least=1, most=requirements.POINTS)
     requirements.each_positive("horizons", run.horizons)
     requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
     requirements.size("hessians", run.hessians, least=1)

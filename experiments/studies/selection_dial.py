@@ -126,7 +126,7 @@ def require(run: SelectionRun) -> None:
     """Raise ValueError for a run that cannot be."""
     requirements.network(run.architecture, run.point_shape)
     requirements.seed(run)
-    requirements.size("num_points", run.num_points, least=2)
+    requirements.size("num_points", run.num_points, least=2, most=requirements.POINTS)
     require_known("design", run.design, _DESIGNS)
     require_known("labelling", run.labelling, _LABELLINGS)
     requirements.size("pool_ratio", run.pool_ratio, least=1, most=None if run.design in _FROM_POOL else 1)

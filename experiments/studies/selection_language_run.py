@@ -103,8 +103,9 @@ def require(run: LanguageRun) -> None:
     if not 0 <= run.share < 1 or (run.corruption == "none" and run.share):
         raise ValueError(f"share must lie in [0, 1), and be 0 for corruption none, but was {run.share:g}")
     positive(epochs=run.epochs, rate=run.rate)
-    for name in ("vocabulary", "context", "width", "heads", "layers"):
+    for name in ("vocabulary", "context", "width", "heads"):
         requirements.size(f"model.{name}", getattr(model, name), least=1)
+    requirements.size("model.layers", model.layers, least=1, most=requirements.LAYERS)
     for name in ("vocabulary", "context"):
         if getattr(model, name) < getattr(setting, name):
             raise ValueError(

@@ -46,6 +46,9 @@ DESIGNS: dict[str, tuple[Density, bool]] = {
 ERROR_RATE = 1e-6
 """Chance of a false violation in one check; with some hundred checks, below 1e-3 in all."""
 
+MOST_POINTS = 2**24
+"""Of a sample, in memory."""
+
 LEVELS = (0.1, 0.4, 0.9)
 """Values of u = N(N-1)/2 V_d |pi|_2^2 t^d at which tails are compared."""
 
@@ -91,7 +94,7 @@ def plan(preset: Preset) -> list[SeparationRun]:
 def require(run: SeparationRun) -> None:
     """Raise ValueError for a run that cannot be."""
     require_known("design", run.design, DESIGNS)
-    requirements.size("num_points", run.num_points, least=2)
+    requirements.size("num_points", run.num_points, least=2, most=MOST_POINTS)
     requirements.size("replicates", run.replicates, least=1)
     requirements.seed(run)
 

@@ -146,7 +146,7 @@ def require(run: WidthRun) -> None:
     """Raise ValueError for a run that cannot be."""
     requirements.network(run.architecture, run.point_shape)
     requirements.seed(run)
-    requirements.size("num_points", run.num_points, least=1)
+    requirements.size("num_points", run.num_points, least=1, most=requirements.POINTS)
     requirements.size("steps", run.steps, least=1, most=requirements.STEPS - 1)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from experiments.chunks import CHUNK_SECONDS, Chunks
+from experiments.chunks import CHUNK_SECONDS, Chunks, together
 
 BATCHES = st.dictionaries(st.integers(0, 9), st.integers(1, 60), min_size=1, max_size=6)
 RATES = st.lists(st.floats(1e-4, 40.0), min_size=10, max_size=10)
@@ -43,15 +43,15 @@ def test_no_chunk_is_longer_than_asked_once_rates_are_known(sizes, rates, thread
         assert len(given.runs) == 1 or seconds <= CHUNK_SECONDS * (1 + 1e-12)
 
 
-@drawn(BATCHES, RATES, st.integers(1, 8))
-def test_sizes_are_powers_of_two_or_what_is_left(sizes, rates, threads):
-    """So that few sizes of an ensemble are compiled."""
-    batches, made = handed_out(sizes, rates, threads)
-    left = {name: len(runs) for name, runs in batches.items()}
-    for given in made:
-        for name, runs in given.batches.items():
-            left[name] -= len(runs)
-            assert left[name] == 0 or len(runs).bit_count() == 1
+@drawn(st.integers(1, 3000))
+def test_ensembles_have_few_sizes(count):
+    """Each is compiled: powers of eight, and none for a single ensemble of its size unless of one run."""
+    ensembles = list(together(range(count)))
+    assert [run for ensemble in ensembles for run in ensemble] == list(range(count))
+    sizes = [len(ensemble) for ensemble in ensembles]
+    assert set(sizes) <= {8**k for k in range(5)} and sizes == sorted(sizes, reverse=True)
+    assert sizes.count(max(sizes)) > 1 or count == 1
+    assert len(sizes) < 40
 
 
 def test_short_runs_soon_come_by_the_hundreds_and_tiny_batches_together():

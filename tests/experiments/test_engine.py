@@ -132,7 +132,7 @@ def test_a_study_with_a_failure_has_no_findings(tmp_path):
 
 
 def test_a_worker_without_the_folder_answers_with_a_fault(tmp_path):
-    answer = measured_chunk(Chunk(tmp_path / "elsewhere", ((RUNS[0],),)), work_of(STUDY, fresh=False))
+    answer = measured_chunk(Chunk(tmp_path / "elsewhere", (((RUNS[0],),),)), work_of(STUDY, fresh=False))
     assert answer.ended == [] and answer.fault is not None
     assert "must see the folder of the records" in answer.fault[1] and not (tmp_path / "elsewhere").exists()
 
@@ -149,5 +149,5 @@ def test_who_is_second_keeps_the_first_ones_record(tmp_path):
 
 def test_what_another_driver_has_stored_meanwhile_is_not_measured(plain_store, tmp_path):
     """A worker looks again before it begins."""
-    answer = measured_chunk(Chunk(plain_store[0].root, (tuple(RUNS[:3]),)), work_of(STUDY, fresh=False))
+    answer = measured_chunk(Chunk(plain_store[0].root, ((tuple(RUNS[:3]),),)), work_of(STUDY, fresh=False))
     assert [ended.kind for ended in answer.ended] == ["reused"] * 3 and answer.fault is None

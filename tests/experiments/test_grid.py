@@ -215,6 +215,7 @@ MISTAKES = [
     (HEAD + "[grid]\nh = [1e999]", 4, "h must be a finite number, but was Infinity"),
     (HEAD + f"[grid]\nh = [{10**400}]", 4, "h must be a finite number, but was 1000"),
     (HEAD + "[fixed]\nseed = 0.5", 4, "seed must be a whole number, but was 0.5"),
+    (HEAD + "[fixed]\nseed = 1e30", 4, "seed must be a whole number of 64 bits, but was 1E+30"),
     (HEAD + "[fixed]\nlabelling = 3", 4, "labelling must be a string, but was 3"),
     (HEAD + "[fixed]\nlabelling = 'unset'", 4, "labelling must be one of gap, noise, smooth, but it was 'unset'"),
     (HEAD + "[fixed]\npoint_shape = 4", 4, "point_shape must be a list, each a whole number, but was 4"),
@@ -270,7 +271,8 @@ MISTAKES = [
         5,
         "h must lie in [0, 1.4771], which no 12 points in Cube(dim=4) exceed",
     ),
-    (HEAD + "[grid]\nh = [0.3]\nnum_points = [2, 1]", 5, "num_points must be a whole number, at least 2, but was 1"),
+    (HEAD + "[grid]\nh = [0.3]\nnum_points = [2, 1]", 5, "num_points must be a whole number, 2 .. 16384, but was 1"),
+    ('study = "selection_language"\n[grid]\nmodel.heads = [0]', 3, "model.heads must divide the width 48, but was 0"),
     (
         HEAD + "[fixed]\narchitecture.width = -3",
         4,

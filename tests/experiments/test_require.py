@@ -35,6 +35,7 @@ ARCHITECTURE = [
     ("architecture.kind", {"architecture.kind": "resnet"}),
     ("architecture.width", {"architecture.width": 0}),
     ("architecture.depth", {"architecture.depth": -1}),
+    ("architecture.depth", {"architecture.depth": 10**12}),
     ("architecture.outputs", {"architecture.outputs": 2}),
     ("architecture.outputs", {"architecture.outputs": 0}),
     ("architecture.activation", {"architecture.activation": "sin"}),
@@ -62,7 +63,8 @@ PAIR = [
     ("h", {"h": -0.1}),
     ("h", {"h": 1.4}),  # below the packing ceiling, above what this seed's points leave
     ("h", {"h": 2.5}),
-    ("h", {"num_points": 10**9}),
+    ("num_points", {"num_points": 10**9}),
+    ("h", {"num_points": 2**14, "h": 0.4}),
 ]
 LABELS = [
     ("labelling", {"labelling": "rough"}),
@@ -84,6 +86,7 @@ IMPOSSIBLE = {
         ("dim", {"dim": 4}),
         ("sizes", {"sizes": ()}),
         ("sizes", {"sizes": (1,)}),
+        ("sizes", {"sizes": (10**300,)}),
         ("sizes", {"design": "one random point a cell", "dim": 2, "sizes": (16, 17)}),
         ("sizes", {"design": "greedy, M = 32,768", "replicates": 1, "sizes": (40_000,)}),
         ("replicates", {"design": "greedy, M = 2 N", "replicates": 2}),
@@ -153,14 +156,14 @@ IMPOSSIBLE = {
     ("propagation", "plain"): [
         ("skip", {"skip": True}),
         ("architecture.depth", {"architecture.depth": 1}),
-        *ARCHITECTURE[:8],
+        *ARCHITECTURE[:9],
         *SEED,
         *PAIR[:4],
         ("branch_constant", {"branch_constant": 0.0}),
         ("profile", {"branch_constant": 0.5, "profile": False}),
     ],
     ("selection_digits",): [
-        *ARCHITECTURE[:6],
+        *ARCHITECTURE[:7],
         *SEED,
         ("training.loss", {"training.loss": "hinge"}),
         ("training.optimiser", {"training.optimiser": "adamw"}),
@@ -194,6 +197,7 @@ IMPOSSIBLE = {
         ("epochs", {"epochs": 0.0}),
         ("rate", {"rate": -1.0}),
         ("model.layers", {"model.layers": 0}),
+        ("model.layers", {"model.layers": 10**12}),
         ("model.vocabulary", {"model.vocabulary": 512}),
         ("model.context", {"setting.context": 192}),
         ("setting.packages", {"setting.packages": ("numpy", "pandas")}),

@@ -136,7 +136,7 @@ def test_ctrl_c_finishes_what_runs_and_says_how_to_resume(grid, tmp_path):
     ("text", "options", "words"),
     [
         (GRID.replace("num_points", "num_point"), (), "grid.toml line 8: num_point must be a field of SeparationRun"),
-        (GRID.replace("4,", "1,"), (), "grid.toml line 8: num_points must be a whole number, at least 2, but was 1"),
+        (GRID.replace("4,", "1,"), (), "grid.toml line 8: num_points must be a whole number, 2 .. 16777216, but was 1"),
         (GRID, ("--study", "slowdown"), "line 1: study must be slowdown, as --study says, but was 'separation_law'"),
         (GRID.replace("[grid]", "[grid"), (), "grid.toml line 7 must be TOML"),
         (GRID, ("--workers", "0"), "workers must be at least 1, but was 0"),
