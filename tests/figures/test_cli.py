@@ -4,12 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
-from contextlib import redirect_stderr
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from commands_here import ROOT, no_drawing, uniformity_here
+from in_process import ROOT, no_drawing, run
 from matplotlib.patches import FancyArrowPatch
 from study_runs import smoke_keys, smoke_store
 
@@ -57,10 +55,10 @@ def again(smoke, tmp_path_factory):
     shutil.copytree(smoke[0] / "records", out / "records")
     victim = out / "records" / f"{smoke_keys(MEASURED[0])[0]}.npz"
     victim.write_bytes(victim.read_bytes()[:-7])
-    with no_drawing(), redirect_stderr(StringIO()) as progress:
-        status, printed = uniformity_here("reproduce", "--preset", "smoke", "--out", str(out), "--json")
+    with no_drawing():
+        status, printed, told = run("reproduce", "--preset", "smoke", "--out", str(out), "--json")
     assert status == 0
-    return out, victim, printed, progress.getvalue()
+    return out, victim, printed, told
 
 
 def test_reproduce_writes_ledger_records_summaries_and_figures(smoke):
@@ -104,7 +102,7 @@ def test_a_killed_run_resumes_to_the_same_ledger(smoke, tmp_path):
     stored = len(list((tmp_path / "records").glob("*.json")))
     assert stored >= 1
     with no_drawing():
-        status, printed = uniformity_here(*arguments, str(tmp_path))
+        status, printed, _ = run(*arguments, str(tmp_path))
     assert status == 0 and printed.count(" reused ") >= stored
     own = {claim for claim in CLAIMS if [s.name for s in STUDIES.values() if claim in s.claims] == ["greedy_designs"]}
     assert own  # a claim that other studies check too has more checks in the whole ledger
@@ -132,10 +130,10 @@ def test_float32_is_compared_with_float64_and_no_ledger_written(tmp_path):
     assert "no ledger is written" in done.stdout and not (tmp_path / "ledger.json").exists()
     for kind in ("pdf", "svg", "png"):
         assert (tmp_path / "figures" / f"precision.{kind}").stat().st_size > 1000
-    with no_drawing(), redirect_stderr(StringIO()) as progress:
-        status, printed = uniformity_here(*arguments, "--json")
+    with no_drawing():
+        status, printed, told = run(*arguments, "--json")
     assert status == 0 and json.loads(printed) == book
-    assert " reused " in progress.getvalue() and " ran " not in progress.getvalue()
+    assert " reused " in told and " ran " not in told
 
 
 @pytest.mark.parametrize(
@@ -158,9 +156,8 @@ def test_float32_is_compared_with_float64_and_no_ledger_written(tmp_path):
         ),
     ],
 )
-def test_bad_input_is_one_sentence_and_status_2(arguments, names, capsys):
-    status, printed = uniformity_here(*arguments)
-    err = capsys.readouterr().err
+def test_bad_input_is_one_sentence_and_status_2(arguments, names):
+    status, printed, err = run(*arguments)
     assert status == 2 and printed == ""
     assert err.count("\n") == 1 and all(name in err for name in names)
 
@@ -172,7 +169,7 @@ def test_the_installed_command_passes_the_status_on():
 
 def test_unknown_options_are_refused():
     for arguments in (("reproduce", "--preset", "huge"), ("reproduce", "--colour", "red")):
-        status, _ = uniformity_here(*arguments)
+        status, _, _ = run(*arguments)
         assert status not in (0, None)
 
 
@@ -217,7 +214,7 @@ def test_every_figure_has_a_committed_summary_and_a_gallery_picture(name):
 
 
 def test_claims_lists_every_claim_with_existing_places(capsys):
-    status, printed = uniformity_here("claims", "--json")
+    status, printed, _ = run("claims", "--json")
     rows = json.loads(printed)
     assert status == 0
     assert [row["id"] for row in rows] == list(CLAIMS)
@@ -229,7 +226,7 @@ def test_claims_lists_every_claim_with_existing_places(capsys):
 
 
 def test_the_graph_shows_every_claim_and_its_premises(tmp_path):
-    written = uniformity_here("claims", "--graph", "--out", str(tmp_path))[1].split()
+    written = run("claims", "--graph", "--out", str(tmp_path))[1].split()
     assert [Path(name).name for name in written] == [f"claims_graph.{kind}" for kind in ("pdf", "svg", "png")]
     ax = draw_graph().axes[0]
     shown = {"".join(text.get_text().split()) for text in ax.texts}  # lines may break at a hyphen

@@ -2,26 +2,19 @@
 
 import json
 import os
-import sys
 import time
-from contextlib import redirect_stdout
-from io import StringIO
 
+import in_process
 import pyarrow.parquet as pq
 import pytest
 from stored_runs import run, stored
 
-from figures import cli
 from figures.amounts import duration, size
 
 
 def records(*arguments):
-    """The command in this process: its status and what it printed."""
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
-        patch.setattr(sys, "argv", ["uniformity", "records", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-    return left.value.code, printed.getvalue()
+    """Status and stdout of `uniformity records`."""
+    return in_process.run("records", *arguments)[:2]
 
 
 @pytest.fixture
@@ -96,12 +89,11 @@ def test_export_is_one_table_of_all_or_of_one_study(out):
     assert mode == 0o644 and [p.name for p in out.iterdir() if p.name.startswith(".")] == []
 
 
-def test_what_is_damaged_is_left_out_and_said(out, capsys):
+def test_what_is_damaged_is_left_out_and_said(out):
     path = out / "records" / f"{run(1).key}.json"
     path.write_bytes(path.read_bytes()[:-1])
-    status, printed = records("export", "--parquet", out / "runs.parquet", "--out", out)
-    assert status == 1 and "3 runs" in printed
-    assert "1 damaged records are left out" in capsys.readouterr().err
+    status, printed, told = in_process.run("records", "export", "--parquet", out / "runs.parquet", "--out", out)
+    assert status == 1 and "3 runs" in printed and "1 damaged records are left out" in told
 
 
 @pytest.mark.parametrize(
@@ -114,10 +106,9 @@ def test_what_is_damaged_is_left_out_and_said(out, capsys):
         (("export", "--parquet", "{out}"), ("cannot use",)),
     ],
 )
-def test_bad_input_is_one_sentence_and_status_2(out, arguments, words, capsys):
+def test_bad_input_is_one_sentence_and_status_2(out, arguments, words):
     given = [argument.format(out=out) for argument in arguments]
-    status, printed = records(*given, *(() if "--out" in given else ("--out", out)))
-    err = capsys.readouterr().err
+    status, printed, err = in_process.run("records", *given, *(() if "--out" in given else ("--out", out)))
     assert status == 2 and printed == "" and err.count("\n") == 1 and all(word in err for word in words), err
 
 

@@ -6,7 +6,8 @@ import signal
 from dataclasses import replace
 
 import pytest
-from commands_here import no_drawing, uniformity_here
+from in_process import no_drawing
+from in_process import run as uniformity
 
 from experiments.studies import STUDIES
 
@@ -22,7 +23,7 @@ def test_workers_give_the_same_summary(tmp_path):
     summaries = []
     for out, options in ((tmp_path / "here", ()), (tmp_path / "there", ("--workers", "1"))):
         with no_drawing():
-            status, printed = uniformity_here(*ARGUMENTS, "--out", str(out), *options)
+            status, printed, _ = uniformity(*ARGUMENTS, "--out", str(out), *options)
         assert status == 0 and printed.count(" ran ") == len(RUNS)
         summaries.append(json.loads((out / "summaries" / "separation_law.json").read_text()))
     here, there = summaries
@@ -48,20 +49,18 @@ def spoil(monkeypatch):
     return lambda deed: monkeypatch.setattr("experiments.studies.STUDIES", spoilt_study(deed))
 
 
-def test_a_failed_run_is_named_and_its_study_not_summarised(spoil, tmp_path, capsys):
+def test_a_failed_run_is_named_and_its_study_not_summarised(spoil, tmp_path):
     spoil(lambda: 1 // 0)
-    status, _ = uniformity_here(*ARGUMENTS, "--out", str(tmp_path))
-    told = capsys.readouterr().err
+    status, _, told = uniformity(*ARGUMENTS, "--out", str(tmp_path))
     assert status == 1 and f"separation_law, {SECOND.label} failed: ZeroDivisionError" in told
     assert '"num_points"' in told and "no ledger is written" in told
     assert not (tmp_path / "summaries").exists() and not (tmp_path / "ledger.json").exists()
     assert len(list((tmp_path / "records").glob("*.json"))) == len(RUNS) - 1
 
 
-def test_ctrl_c_says_how_to_resume(spoil, tmp_path, capsys):
+def test_ctrl_c_says_how_to_resume(spoil, tmp_path):
     spoil(lambda: os.kill(os.getpid(), signal.SIGINT))
-    status, _ = uniformity_here(*ARGUMENTS, "--fresh", "--out", str(tmp_path))
-    told = capsys.readouterr().err
+    status, _, told = uniformity(*ARGUMENTS, "--fresh", "--out", str(tmp_path))
     assert status == 130 and "finishing what runs" in told
     assert f"without --fresh this resumes: uniformity {' '.join(ARGUMENTS)} --out {tmp_path}\n" in told
     batch = len(list((tmp_path / "records").glob("*.json")))
@@ -73,7 +72,7 @@ def test_workers_measure_in_float32_what_this_process_does(tmp_path):
     books = []
     for out, options in ((tmp_path / "here", ()), (tmp_path / "there", ("--workers", "1"))):
         with no_drawing():
-            status, _ = uniformity_here(
+            status, _, told = uniformity(
                 *ARGUMENTS[:4], "kernel_spectrum", "--dtype", "float32", "--out", str(out), *options
             )
         assert status == 0

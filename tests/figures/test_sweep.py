@@ -4,13 +4,11 @@ import json
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from commands_here import uniformity_here
+from in_process import run as uniformity
 
 from experiments.records import RecordStore
 from experiments.studies import separation_law
@@ -32,13 +30,6 @@ def grid(tmp_path):
     path = tmp_path / "grid.toml"
     path.write_text(GRID)
     return path
-
-
-def uniformity(*arguments):
-    """The command inside this process: its status, stdout and stderr."""
-    with redirect_stderr(StringIO()) as told:
-        status, printed = uniformity_here(*map(str, arguments))
-    return status, printed, told.getvalue()
 
 
 def records(out):
