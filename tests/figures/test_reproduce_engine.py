@@ -72,7 +72,7 @@ def test_workers_measure_in_float32_what_this_process_does(tmp_path):
     books = []
     for out, options in ((tmp_path / "here", ()), (tmp_path / "there", ("--workers", "1"))):
         with no_drawing():
-            status, _, told = uniformity(
+            status, _, _ = uniformity(
                 *ARGUMENTS[:4], "kernel_spectrum", "--dtype", "float32", "--out", str(out), *options
             )
         assert status == 0
