@@ -236,8 +236,8 @@ def advance(
 
     apply: f(params, x), rows independent.  chunk: steps between yields (static: one compilation per value).
     """
-    for state, traces, _ in advance_looking(apply, state, problem, _nothing, (), until=until, chunk=chunk):
-        yield state, traces
+    for after, traces, _ in advance_looking(apply, state, problem, _nothing, (), until=until, chunk=chunk):
+        yield after, traces
 
 
 def advance_looking(
@@ -267,8 +267,13 @@ def advance_looking(
         state, rows = member((after, rows), position)
         # A run that stops in this chunk measured its last step without moving on.
         taken = state.step - before + (running & (state.status != Status.RUNNING))
-        steps = [jax.tree.map(lambda column, run=run: column[run, : taken[run]], rows) for run in range(len(running))]
+        steps = [_rows_of(rows, run, count) for run, count in enumerate(taken)]
         yield state, [trace for trace, _ in steps], [looked for _, looked in steps]
+
+
+def _rows_of(rows: PyTree, run: int, count: int) -> PyTree:
+    """One run's first `count` rows of a chunk."""
+    return jax.tree.map(lambda column: column[run, :count], rows)
 
 
 def join(pieces: list[Trace]) -> Trace:

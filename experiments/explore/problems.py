@@ -4,6 +4,7 @@ from functools import lru_cache
 from math import prod
 
 import jax
+import jax.numpy as jnp
 
 from experiments.architecture import ArchitectureConfig
 from experiments.blocks import Block
@@ -14,6 +15,8 @@ from experiments.user_model import UserModel
 
 MOST_WORK = 4_000_000
 """Largest (parameters) x (points) x (tokens): up to here one step of descent takes about ten milliseconds."""
+MOST_ARRAYS = 132
+"""Parameter arrays, two for each affine map, up to which a network compiles within a minute."""
 
 
 def problems(state: State, own: UserModel | None = None) -> list[str]:
@@ -88,12 +91,12 @@ def architecture_of(state: State) -> ArchitectureConfig:
     )
 
 
-def parameters_of(state: State, own: UserModel | None = None) -> int:
-    """P, without drawing them. Raises ValueError for an impossible architecture."""
+def array_sizes(state: State, own: UserModel | None = None) -> list[int]:
+    """Numbers in each parameter array, without drawing them. Raises ValueError for an impossible architecture."""
     if own is not None and state.kind == OWN:
-        return sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(own.init, jax.random.key(0))))
+        return [leaf.size for leaf in jax.tree.leaves(jax.eval_shape(own.init, jax.random.key(0)))]
     model: Block = architecture_of(state).build(point_shape(state))
-    return sum(prod(law.shape) for law in jax.tree.leaves(model.laws()))
+    return [prod(law.shape) for law in jax.tree.leaves(model.laws())]
 
 
 def _own_problems(state: State, own: UserModel | None) -> list[str]:
@@ -104,9 +107,8 @@ def _own_problems(state: State, own: UserModel | None) -> list[str]:
         assert isinstance(kinds, Choice)
         built_in = ", ".join(name for name in kinds.names if name != OWN)
         return [f"kind must be one of {built_in} unless a model is named on the command line, but was {OWN!r}"]
-    outputs = jax.eval_shape(
-        own.apply, jax.eval_shape(own.init, jax.random.key(0)), jax.ShapeDtypeStruct((2, *own.point_shape), float)
-    )
+    params = jax.eval_shape(own.init, jax.random.key(0))
+    outputs = jax.eval_shape(own.apply, params, jax.ShapeDtypeStruct((2, *own.point_shape), jnp.float64))
     if outputs.shape not in ((2,), (2, 1)):
         return [f"model {own.source} must return one number a point, shape (2,) for two, but returned {outputs.shape}"]
     return []
@@ -114,21 +116,31 @@ def _own_problems(state: State, own: UserModel | None) -> list[str]:
 
 def _model_problems(state: State, own: UserModel | None) -> list[str]:
     try:
-        parameters = parameters_of(state, own)
+        sizes = array_sizes(state, own)
     except ValueError as error:
         return [str(error)]
+    parameters, arrays = sum(sizes), len(sizes)
     shape = point_shape(state, own)
     tokens = shape[0] if len(shape) == 2 else 1
+    if arrays > MOST_ARRAYS:
+        return [
+            f"parameter arrays must be at most {MOST_ARRAYS} for a page to compile the network, but "
+            f"{_named(state, own)} has {arrays}"
+        ]
     work = parameters * state.num_points * tokens
     if work <= MOST_WORK:
         return []
-    size = f"width {state.width} and depth {state.depth} have {parameters:,} parameters"
-    named = f"model {own.source} has {parameters:,} parameters" if own is not None and state.kind == OWN else size
     return [
         f"parameters times points{' times tokens' * (tokens > 1)} must be at most {MOST_WORK:,} for a page to answer "
-        f"at once, but {named}, which with {state.num_points} points{f' of {tokens} tokens' * (tokens > 1)} "
-        f"make {work:,}"
+        f"at once, but {_named(state, own)} has {parameters:,} parameters, which with {state.num_points} points"
+        f"{f' of {tokens} tokens' * (tokens > 1)} make {work:,}"
     ]
+
+
+def _named(state: State, own: UserModel | None) -> str:
+    if own is not None and state.kind == OWN:
+        return f"model {own.source}"
+    return f"a {state.kind} network of width {state.width} and depth {state.depth}"
 
 
 def _point_problems(state: State, own: UserModel | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from experiments.explore.problems import architecture_of, point_shape, points_of
 from experiments.explore.state import OWN, State
 from experiments.labels import Labels, lipschitz_target
 from experiments.points import PointSet
+from experiments.smoothness import model_bounds
 from experiments.studies.labelled_pair import LABELLINGS
 from experiments.user_model import UserModel
 
@@ -45,9 +47,14 @@ class Scene(NamedTuple):
         return arithmetic(self.state)
 
     @property
-    def block(self) -> Block | None:
-        """The model where it is a block, which states its own bounds; None for any other function."""
-        return self.model if isinstance(self.model, Block) else None
+    def unbounded(self) -> str:
+        """Why no bounds on the network's derivatives are at hand, as a sentence's end; empty where they are."""
+        return _unbounded(self.model, self.x.shape[1:])
+
+    @property
+    def bounded(self) -> Block | None:
+        """The model where its blocks' bounds are at hand, else None."""
+        return self.model if isinstance(self.model, Block) and not self.unbounded else None
 
 
 def arithmetic(state: State) -> AbstractContextManager[Any]:
@@ -89,6 +96,27 @@ def scene(state: State, own: UserModel | None = None) -> Scene:
         parameters=sum(leaf.size for leaf in jax.tree.leaves(params)),
         own=own if state.kind == OWN else None,
     )
+
+
+MOST_BOUNDED_ARRAYS = 52
+"""Parameter arrays, two for each affine map, up to which bounds are composed: beyond, compiling takes minutes."""
+
+
+@lru_cache(maxsize=64)
+def _unbounded(model: Any, point_shape: tuple[int, ...]) -> str:
+    if not isinstance(model, Block):
+        return "the model is a function that states no bounds on its derivatives"
+    radii = jax.tree.map(lambda law: jnp.ones(()), model.laws())
+    arrays = len(jax.tree.leaves(radii))
+    if arrays > MOST_BOUNDED_ARRAYS:
+        return (
+            f"bounds on the derivatives are composed for at most {MOST_BOUNDED_ARRAYS} parameter arrays, not {arrays}"
+        )
+    try:
+        jax.eval_shape(lambda: model_bounds(model, radii, 1.0, point_shape=point_shape))
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def without_skips(model: Chain) -> Chain:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -18,8 +18,8 @@ class SpectrumPanel(NamedTuple):
 
     kernel: (N, N) as computed.  eigenvalues: ascending.  smallest: lambda_min with its error bar and whether it is
     resolved.  gradient_gap: G = |grad f(x_i) - grad f(x_j)| of the closest pair.  gap_ceiling: G^2/2.  block_ceiling:
-    the least that any pair gives.  lipschitz: L_J on the ball of the points, at theta_0's own radii; None where a block
-    states no bounds.  lipschitz_ceiling: L_J^2 h^2/2.
+    the least that any pair gives.  lipschitz: L_J on the ball of the points, at theta_0's own radii; None where
+    `Scene.unbounded` says why.  lipschitz_ceiling: L_J^2 h^2/2.
     """
 
     kernel: Float[np.ndarray, "n n"]
@@ -35,6 +35,9 @@ class SpectrumPanel(NamedTuple):
     def condition(self) -> float:
         """lambda_max / lambda_min; infinite where lambda_min is not resolved."""
         return float(self.eigenvalues[-1] / self.smallest.value) if self.smallest.resolved else np.inf
+
+
+_block_ceiling = jax.jit(spectral_ceiling.block_ceiling)
 
 
 def spectrum(scene: Scene) -> SpectrumPanel:
@@ -55,21 +58,16 @@ def spectrum(scene: Scene) -> SpectrumPanel:
         smallest=smallest_eigenvalue(kernel),
         gradient_gap=gap,
         gap_ceiling=float(spectral_ceiling.gradient_gap_ceiling(gap)),
-        block_ceiling=float(spectral_ceiling.block_ceiling(jnp.asarray(kernel, float))),
+        block_ceiling=float(_block_ceiling(kernel.astype(float))),
         lipschitz=lipschitz,
         lipschitz_ceiling=None if ceiling is None else float(ceiling),
     )
 
 
 def _lipschitz(scene: Scene) -> float | None:
-    if scene.block is None:
+    block = scene.bounded
+    if block is None:
         return None
-    radius = jnp.max(jnp.linalg.norm(scene.x.reshape(len(scene.x), -1), axis=1))
-    try:
-        return float(
-            jacobian_lipschitz(
-                scene.block, parameter_radii(scene.block, scene.params), radius, point_shape=scene.x.shape[1:]
-            )
-        )
-    except ValueError:  # ReLU has no second derivative, and another's block may state nothing
-        return None
+    radius = np.max(np.linalg.norm(np.asarray(scene.x).reshape(len(scene.x), -1), axis=1))
+    radii = parameter_radii(block, scene.params)
+    return float(jacobian_lipschitz(block, radii, radius, point_shape=scene.x.shape[1:]))

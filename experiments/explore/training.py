@@ -28,7 +28,7 @@ from experiments.descent import (
 )
 from experiments.explore.scene import Scene
 from experiments.kernel import empirical_ntk
-from theory import descent_product, finite_horizon, spectral_ceiling
+from theory import descent_product, finite_horizon
 
 MOST_STEPS = 10_000_000
 KEPT = 2000
@@ -43,10 +43,10 @@ class Frame(NamedTuple):
 
     status: a name in experiments.descent.Status.  loss: L_s.  product: L_0 prod_{t<s} (1 - eta lambda_min(K_t)/N), an
     unresolved lambda_min counted as 0.  rate: mu_s = |grad L_s|^2 / (2 L_s).  kernel_rate: lambda_min(K_s)/N as
-    computed; resolved: whether it lies above its error bar.  displacement: |theta_s - theta_0|.  radius: sqrt(2 s eta
-    L_0), which a run that obeys G3's hypotheses cannot leave.  parameter_norm: |theta_s|.  path_length: up to s.  drift:
-    |K_s - K_0| / |K_0|, Frobenius.  gap: d_s = r_i - r_j of the closest pair.  gradient_gap: |grad f(x_i) - grad
-    f(x_j)|.  curvature: the largest |hess L| looked at so far.
+    computed; resolved: whether it lies above its error bar.  displacement: |theta_s - theta_0|.  radius: sqrt(2 tau
+    L_0), tau = s eta, which a run that obeys G3's hypotheses cannot leave.  parameter_norm: |theta_s|.  path_length: up
+    to s.  drift: |K_s - K_0| / |K_0|, Frobenius.  gap: d_s = r_i - r_j of the closest pair.  gradient_gap: |grad f(x_i)
+    - grad f(x_j)|.  curvature: the largest |hess L| looked at so far.
     """
 
     step: int
