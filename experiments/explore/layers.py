@@ -7,8 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from experiments.blocks import Block, Chain
+from experiments.blocks import Block, Chain, Residual
 from experiments.explore.scene import Scene
+from experiments.explore.state import OWN
 from experiments.layer_maps import LayerMaps, cut_parameters, layer_maps, lipschitz_constants, look, perceptron_weights
 from experiments.separation import separation
 from theory import bi_lipschitz
@@ -17,14 +18,26 @@ _MOST_JACOBIANS = 2_000_000
 """Numbers in the layers' Jacobians, N f^2 each, up to which their singular values are taken."""
 
 
+class Perceptron(NamedTuple):
+    """A branch W sigma(V x + b) of n features and `hidden` units. outer: |W|.  inner: |V|.
+
+    beyond: the largest singular value number hidden + 1 of its Jacobian at the points, or the last where there is none.
+    """
+
+    hidden: int
+    outer: float
+    inner: float
+    beyond: float
+
+
 class LayersPanel(NamedTuple):
     """Depth 0 is the embedding's output; arrays have a row a depth.
 
     separation: h_min of the features.  constants: c_l, a Lipschitz constant of each branch, one fewer.  lower, upper:
-    N2's bounds on the separation; None without skip connections, where it says nothing.  scale: largest norm of the
-    features at depth 0.  singular: the least singular value of each layer's Jacobian at the points, branch and skip
-    together, one fewer than depths; None where these are too large.  weights: (|W|, |V|) of each branch
-    W sigma(V x + b); None for other branches.
+    N2's bounds on the separation; None without skip connections, where it says nothing.  features: how many each point
+    has.  scale: their largest norm at depth 0.  singular: the least singular value of each layer's Jacobian at the
+    points, branch and skip together, one fewer than depths; None where these are too large.  perceptrons: what N1 asks
+    of branches W sigma(V x + b); None for other branches and where the Jacobians are too large.
     """
 
     separation: Float[np.ndarray, " depths"]
@@ -32,8 +45,9 @@ class LayersPanel(NamedTuple):
     lower: Float[np.ndarray, " depths"] | None
     upper: Float[np.ndarray, " depths"] | None
     scale: float
+    features: int
     singular: Float[np.ndarray, " layers"] | None
-    weights: Float[np.ndarray, "layers 2"] | None
+    perceptrons: tuple[Perceptron, ...] | None
 
 
 _residual_constants = jax.jit(bi_lipschitz.residual_constants)
@@ -48,8 +62,9 @@ def layers(scene: Scene) -> LayersPanel | str:
         maps = layer_maps(chain)
     except ValueError as error:
         return str(error)
-    # The user's chain is cut at its own residual layers; a plain perceptron has no skip to switch off.
-    skip = scene.state.kind != "plain" and scene.state.skip
+    # The user's chain keeps its own skips, and a plain perceptron has none.
+    residual = any(isinstance(block, Residual) for block in chain.blocks)
+    skip = residual and (scene.state.kind == OWN or scene.state.skip)
     with scene.arithmetic():
         return _measured(maps, cut_parameters(maps, scene.params), scene.x, skip)
 
@@ -57,7 +72,7 @@ def layers(scene: Scene) -> LayersPanel | str:
 def _measured(maps: LayerMaps, params: tuple[Any, list[Any], Any], x: Array, skip: bool) -> LayersPanel:
     embed, own, _ = params
     features = [_apply(maps.embed, embed, x)]
-    constants, singular, weights = [], [], []
+    constants, singular, perceptrons = [], [], []
     size = int(np.prod(features[0].shape[1:]))
     looked = len(maps.layers) * len(x) * size**2 <= _MOST_JACOBIANS
     for layer, theta in zip(maps.layers, own, strict=True):
@@ -66,9 +81,9 @@ def _measured(maps: LayerMaps, params: tuple[Any, list[Any], Any], x: Array, ski
         constants.append(float(lipschitz_constants(layer, batched, inputs[None])[0]))
         if looked:
             jacobian = np.asarray(look(layer, batched, inputs[None]).by_input[0])
-            jacobian = jacobian + skip * np.eye(size, dtype=jacobian.dtype)
-            singular.append(float(np.linalg.svd(jacobian, compute_uv=False).min()))
-        weights.append(perceptron_weights(layer, batched))
+            whole = jacobian + skip * np.eye(size, dtype=jacobian.dtype)
+            singular.append(float(np.linalg.svd(whole, compute_uv=False).min()))
+            perceptrons.append(_perceptron(layer, batched, jacobian))
         branch = _apply(layer, theta, inputs)
         features.append(inputs + branch if skip else branch)
     flat = [np.asarray(each, float).reshape(len(x), -1) for each in features]
@@ -79,9 +94,10 @@ def _measured(maps: LayerMaps, params: tuple[Any, list[Any], Any], x: Array, ski
         constants=np.array(constants),
         lower=bounds[0],
         upper=bounds[1],
+        features=size,
         scale=float(np.linalg.norm(flat[0], axis=1).max()),
         singular=np.array(singular) if looked else None,
-        weights=_norms(weights),
+        perceptrons=tuple(perceptrons) if looked and None not in perceptrons else None,
     )
 
 
@@ -92,10 +108,14 @@ def _bounds(start: float, constants: Float[np.ndarray, " layers"]) -> tuple[np.n
     return np.asarray(found.lower) * start, np.asarray(found.upper) * start
 
 
-def _norms(weights: list[Any]) -> Float[np.ndarray, "layers 2"] | None:
-    if any(pair is None for pair in weights):
+def _perceptron(layer: Block, params: Any, jacobian: Float[np.ndarray, "n f f"]) -> Perceptron | None:
+    weights = perceptron_weights(layer, params)
+    if weights is None:
         return None
-    return np.array([[float(np.linalg.norm(matrix[0], 2)) for matrix in pair] for pair in weights])
+    outer, inner = (matrix[0] for matrix in weights)
+    hidden, size = inner.shape
+    beyond = float(np.linalg.svd(jacobian, compute_uv=False)[:, min(hidden, size - 1)].max())
+    return Perceptron(hidden, float(np.linalg.norm(outer, 2)), float(np.linalg.norm(inner, 2)), beyond)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -49,6 +49,8 @@ class Scene(NamedTuple):
     @property
     def unbounded(self) -> str:
         """Why no bounds on the network's derivatives are at hand, as a sentence's end; empty where they are."""
+        if self.state.kind != OWN and self.state.activation == "relu":
+            return "ReLU has no second derivative"
         return _unbounded(self.model, self.x.shape[1:])
 
     @property

@@ -111,7 +111,7 @@ class State:
     lipschitz: float = 2.0
     gap: float = 0.5
     noise: float = 0.3
-    step_size: float = 0.01
+    step_size: float = 0.005
     target: float = 1e-3
     seed: int = 0
     precision: str = "float64"

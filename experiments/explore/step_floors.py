@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from experiments.blocks import Block
 from experiments.explore.scene import Scene
@@ -23,8 +24,8 @@ class StepFloors(NamedTuple):
 
     loss: L_0.  gap: |d_0| of the closest pair.  excess: (|d_0| - 2 sqrt(N eps))_+, the part of it that must go.
     linear_floor: R3 with G at the start.  path: R6's P*, in parameter units, and known_floor, its steps; None where
-    `Scene.unbounded` says why.  linear_steps: exact count of the linearised network; None where its step size is not stable
-    or where loss in unresolved modes stays above the target.
+    `Scene.unbounded` says why.  linear_steps: exact count of the linearised network; None where its step size is not
+    stable or where loss in unresolved modes stays above the target.  residual: r_0, (N,).
     """
 
     loss: float
@@ -34,6 +35,7 @@ class StepFloors(NamedTuple):
     path: float | None
     known_floor: float | None
     linear_steps: int | None
+    residual: Float[np.ndarray, " n"]
 
 
 _step_floor, _least_steps = jax.jit(step_floor.step_floor), jax.jit(feature_learning_floor.least_steps)
@@ -70,6 +72,7 @@ def step_floors(scene: Scene, spectrum: SpectrumPanel) -> StepFloors:
         path=path,
         known_floor=None if path is None else float(_least_steps(path, loss, step_size=state.step_size)),
         linear_steps=_linear_steps(spectrum, residual, scene),
+        residual=residual,
     )
 
 
@@ -87,8 +90,8 @@ def _known_path(scene: Scene, excess: float) -> float | None:
     block = scene.bounded
     if block is None:
         return None
-    if excess == 0.0:
-        return 0.0
+    if excess == 0.0 or scene.points.separation == 0.0:
+        return 0.0 if excess == 0.0 else np.inf
     radius = np.max(np.linalg.norm(np.asarray(scene.x)[list(scene.points.pair)].reshape(2, -1), axis=1))
     with scene.arithmetic():
         return float(_path_floor(block, scene.x.shape[1:], scene.params, radius, excess, scene.points.separation))

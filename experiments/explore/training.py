@@ -43,10 +43,11 @@ class Frame(NamedTuple):
 
     status: a name in experiments.descent.Status.  loss: L_s.  product: L_0 prod_{t<s} (1 - eta lambda_min(K_t)/N), an
     unresolved lambda_min counted as 0.  rate: mu_s = |grad L_s|^2 / (2 L_s).  kernel_rate: lambda_min(K_s)/N as
-    computed; resolved: whether it lies above its error bar.  displacement: |theta_s - theta_0|.  radius: sqrt(2 tau
-    L_0), tau = s eta, which a run that obeys G3's hypotheses cannot leave.  parameter_norm: |theta_s|.  path_length: up
-    to s.  drift: |K_s - K_0| / |K_0|, Frobenius.  gap: d_s = r_i - r_j of the closest pair.  gradient_gap: |grad f(x_i)
-    - grad f(x_j)|.  curvature: the largest |hess L| looked at so far.
+    computed; resolved: whether it lies above its error bar.  kernel_top: lambda_max(K_s)/N.
+    displacement: |theta_s - theta_0|.  radius: sqrt(2 tau L_0), tau = s eta, which a run that obeys G3's hypotheses
+    cannot leave.  parameter_norm: |theta_s|.  path_length: up to s.  drift: |K_s - K_0| / |K_0|, Frobenius.
+    gap: d_s = r_i - r_j of the closest pair.  gradient_gap: |grad f(x_i) - grad f(x_j)|.  curvature: the largest
+    |hess L| looked at so far.
     """
 
     step: int
@@ -56,6 +57,7 @@ class Frame(NamedTuple):
     rate: float
     kernel_rate: float
     resolved: bool
+    kernel_top: float
     displacement: float
     radius: float
     parameter_norm: float
@@ -75,6 +77,7 @@ class History(NamedTuple):
     rate: Float[np.ndarray, " rows"]
     kernel_rate: Float[np.ndarray, " rows"]
     resolved: Bool[np.ndarray, " rows"]
+    kernel_top: Float[np.ndarray, " rows"]
     displacement: Float[np.ndarray, " rows"]
     radius: Float[np.ndarray, " rows"]
     parameter_norm: Float[np.ndarray, " rows"]
@@ -247,7 +250,7 @@ class Training:
         initial = self._rows[0]["loss"][0] if self._rows else trace.loss[0]
         with jax.enable_x64(True):
             found = _derived(*padded, initial, state.step_size, state.num_points)
-        rate, kernel_rate, error, radius = (np.asarray(column)[:count] for column in found)
+        rate, kernel_rate, kernel_top, error, radius = (np.asarray(column)[:count] for column in found)
         resolved = np.asarray(looked.smallest > error * (self._eps / np.finfo(float).eps))
         # Factors of the steps before each; one product from the left, whatever the calls were.
         before = np.where(resolved, 1.0 - state.step_size * kernel_rate, 1.0)
@@ -260,6 +263,7 @@ class Training:
             "rate": rate,
             "kernel_rate": kernel_rate,
             "resolved": resolved,
+            "kernel_top": kernel_top,
             "displacement": np.asarray(looked.displacement, float),
             "radius": radius,
             "parameter_norm": np.asarray(trace.parameter_norm, float),
@@ -285,11 +289,12 @@ def _derived(
     initial_loss: Array,
     step_size: Array,
     num_points: Array,
-) -> tuple[Array, Array, Array, Array]:
-    """mu_s, lambda_min/N, the error bar of lambda_min (that of float64) and sqrt(2 s eta L_0)."""
+) -> tuple[Array, Array, Array, Array, Array]:
+    """mu_s, lambda_min/N, lambda_max/N, the error bar of lambda_min (that of float64) and sqrt(2 s eta L_0)."""
     return (
         descent_product.descent_rate(squared_gradients, losses),
         descent_product.kernel_rate(smallest, num_points=num_points),
+        descent_product.kernel_rate(largest, num_points=num_points),
         4.0 * num_points * jnp.finfo(float).eps * largest,
         finite_horizon.path_ceiling(initial_loss, elapsed=step_size * steps),
     )
