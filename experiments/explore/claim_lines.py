@@ -46,9 +46,7 @@ def line(findings: Sequence[Finding], *, float32: bool = False) -> ClaimLine:
     """One claim's findings as a line; its fate is the worst that says something, violated before holds."""
     claim = findings[0].check.claim
     if float32:
-        return not_applicable(
-            claim, " ".join([f"{_sentence(FLOAT32)}", *(_sentence(each.compared) for each in findings)])
-        )
+        return not_applicable(claim, " ".join(map(_sentence, [FLOAT32, *(each.compared for each in findings)])))
     verdicts = [judge(each.check) for each in findings]
     worst = (Verdict.VIOLATED, Verdict.HOLDS, Verdict.VACUOUS, Verdict.NOT_APPLICABLE)
     fate = next(verdict for verdict in worst if verdict in verdicts)

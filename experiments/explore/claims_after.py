@@ -11,7 +11,8 @@ import numpy as np
 
 from experiments.descent import Status, descent_step, loss
 from experiments.explore.claim_lines import ClaimLine, Finding, because, line
-from experiments.explore.claims_before import Panels, count_of
+from experiments.explore.claims_before import count_of
+from experiments.explore.panels import Panels
 from experiments.explore.step_marks import smoothness_after
 from experiments.explore.training import Frame, Training, segment_curvature
 from experiments.kernel import empirical_ntk, gradient_gap
@@ -298,15 +299,14 @@ def _finite_horizon(training: Training, panels: Panels) -> list[Finding] | Claim
         output_scale=_scales(training, panels)["output_scale"],
         parameter_scale=totals.parameter_norm,
     )
-    safe = (
-        f"1/S = {1.0 / smoothness:.3g} on the ball of radius {frame.radius:.3g} that {frame.step:,} steps could reach"
-    )
+    ball = f"the ball of radius {frame.radius:.3g} that {frame.step:,} steps could reach"
+    above = f"the step size {scene.state.step_size:g} is above 1/S = {1.0 / smoothness:.3g}"
     return [
         Finding(
             check,
             f"the run went {check.measured:.3g} from its start, at most {check.bound:.3g}.",
             failing={
-                "stable step size": f"the step size {scene.state.step_size:g} is above {safe}",
+                "stable step size": f"{above} on {ball}",
                 "smoothness on the ball": "S is infinite",
             },
         )

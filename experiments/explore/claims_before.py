@@ -1,12 +1,12 @@
 """What the claims say of a scene before it is trained."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from experiments.explore.claim_lines import ClaimLine, Finding, because, line, promise, vacuous
 from experiments.explore.layers import LayersPanel
+from experiments.explore.panels import Panels
 from experiments.explore.projection import Projection
 from experiments.explore.scene import Scene
 from experiments.explore.spectrum import SpectrumPanel
@@ -19,16 +19,6 @@ from theory import bi_lipschitz, nondegeneracy, packing_ceiling, slow_mode, smoo
 
 _LINEAR_STEPS = 1000
 """Steps after which R4 is asked of the linearised network."""
-
-
-class Panels(NamedTuple):
-    """All that is measured of a scene before training."""
-
-    projection: Projection
-    spectrum: SpectrumPanel
-    floors: StepFloors
-    layers: LayersPanel | str
-    marks: StepMarks
 
 
 def claims_before(scene: Scene, panels: Panels) -> list[ClaimLine]:

@@ -4,8 +4,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from experiments.blocks import Block, Chain, Residual
 from experiments.explore.scene import Scene
@@ -37,7 +38,8 @@ class LayersPanel(NamedTuple):
     N2's bounds on the separation; None without skip connections, where it says nothing.  features: how many each point
     has.  scale: their largest norm at depth 0.  singular: the least singular value of each layer's Jacobian at the
     points, branch and skip together, one fewer than depths; None where these are too large.  perceptrons: what N1 asks
-    of branches W sigma(V x + b); None for other branches and where the Jacobians are too large.
+    of branches W sigma(V x + b); None for other branches and where the Jacobians are too large.  dead: how many of the
+    features are 0 at every point, as ReLU units that never fire are.
     """
 
     separation: Float[np.ndarray, " depths"]
@@ -48,13 +50,17 @@ class LayersPanel(NamedTuple):
     features: int
     singular: Float[np.ndarray, " layers"] | None
     perceptrons: tuple[Perceptron, ...] | None
+    dead: Int[np.ndarray, " depths"]
 
 
 _residual_constants = jax.jit(bi_lipschitz.residual_constants)
 
 
-def layers(scene: Scene) -> LayersPanel | str:
-    """The features' separations at theta_0, or the sentence that says why there are no layers to look at."""
+def layers(scene: Scene, params: Any = None) -> LayersPanel | str:
+    """The features' separations, or the sentence that says why there are no layers to look at.
+
+    params: where the network stands; by default at theta_0.
+    """
     chain = scene.twin if scene.twin is not None else scene.model
     if not isinstance(chain, Chain):
         return "the model must be a chain of blocks to be looked at layer by layer, but is a function"
@@ -66,7 +72,8 @@ def layers(scene: Scene) -> LayersPanel | str:
     residual = any(isinstance(block, Residual) for block in chain.blocks)
     skip = residual and (scene.state.kind == OWN or scene.state.skip)
     with scene.arithmetic():
-        return _measured(maps, cut_parameters(maps, scene.params), scene.x, skip)
+        theta = scene.params if params is None else jax.tree.map(jnp.asarray, params)
+        return _measured(maps, cut_parameters(maps, theta), scene.x, skip)
 
 
 def _measured(maps: LayerMaps, params: tuple[Any, list[Any], Any], x: Array, skip: bool) -> LayersPanel:
@@ -98,6 +105,7 @@ def _measured(maps: LayerMaps, params: tuple[Any, list[Any], Any], x: Array, ski
         scale=float(np.linalg.norm(flat[0], axis=1).max()),
         singular=np.array(singular) if looked else None,
         perceptrons=tuple(perceptrons) if looked and None not in perceptrons else None,
+        dead=np.array([int(np.sum(~each.any(axis=0))) for each in flat]),
     )
 
 
