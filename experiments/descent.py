@@ -267,7 +267,7 @@ def advance_looking(
         state, rows = member((after, rows), position)
         # A run that stops in this chunk measured its last step without moving on.
         taken = state.step - before + (running & (state.status != Status.RUNNING))
-        steps = [_rows_of(rows, run, count) for run, count in enumerate(taken)]
+        steps = [_rows_of(rows, run, count) for run, count in enumerate(taken.tolist())]
         yield state, [trace for trace, _ in steps], [looked for _, looked in steps]
 
 

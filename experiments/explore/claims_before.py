@@ -87,7 +87,7 @@ def _step_floor(scene: Scene, floors: StepFloors) -> ClaimLine:
     )
 
 
-def count_of(steps: float) -> str:
+def count_of(steps: float | int) -> str:
     """A number of steps as one reads it: whole, and from a billion on in powers of ten."""
     return f"{steps:,.0f}" if steps < 1e9 else f"{steps:.2g}"
 

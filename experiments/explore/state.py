@@ -117,18 +117,22 @@ class State:
     precision: str = "float64"
 
     def __post_init__(self) -> None:
-        for name, control in CONTROLS.items():
-            value = getattr(self, name)
-            if name == "bottleneck" and value is None:
-                continue
-            if wish := _unmet(control, value):
-                raise ValueError(f"{name} must be {wish}, but was {value!r}")
-            if isinstance(control, Range) and not control.whole:
-                object.__setattr__(self, name, float(value))
+        for name in CONTROLS:
+            object.__setattr__(self, name, _fitting(name, getattr(self, name)))
 
     def changes(self) -> dict[str, Any]:
         """The controls that differ from the default, in the page's order."""
         return {name: value for name in CONTROLS if (value := getattr(self, name)) != getattr(DEFAULT, name)}
+
+
+def _fitting(name: str, value: Any) -> Any:
+    """The value as its control holds it. Raises ValueError, one sentence, where it is not of its control's kind."""
+    control = CONTROLS[name]
+    if name == "bottleneck" and value is None:
+        return None
+    if wish := _unmet(control, value):
+        raise ValueError(f"{name} must be {wish}, but was {value!r}")
+    return float(value) if isinstance(control, Range) and not control.whole else value
 
 
 def _unmet(control: Control, value: Any) -> str:
@@ -152,7 +156,7 @@ def _is_number(value: Any) -> TypeGuard[float]:
     return _is_whole(value) or isinstance(value, float)
 
 
-def _short(number: float) -> str:
+def _short(number: float | int) -> str:
     return str(number) if isinstance(number, int) else f"{number:g}"
 
 
@@ -208,7 +212,7 @@ def from_query(query: str | Mapping[str, str | Sequence[str]]) -> State:
         _require_control(name)
         if name in dict(pairs[:place]):
             raise ValueError(f"{name} must be given once, but was given twice")
-    return State(**{name: _read(name, text) for name, text in pairs})
+    return State(**{name: _fitting(name, _read(name, text)) for name, text in pairs})
 
 
 def _require_control(name: str, where: str = "key") -> None:
@@ -251,14 +255,15 @@ def from_toml(text: str, *, source: str = "state") -> State:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{source} must be TOML, but reading it failed: {error}") from error
+    values = {}
     for name, value in found.items():
         line = _line_of(name, text)
         _require_control(name, f"{source} line {line}: key")
         try:
-            State(**{name: value})
+            values[name] = _fitting(name, value)
         except ValueError as error:
             raise ValueError(f"{source} line {line}: {error}") from error
-    return State(**found)
+    return State(**values)
 
 
 def _line_of(name: str, text: str) -> int:
