@@ -1,4 +1,4 @@
-"""One shape for all of these tests, the page's default: what is compiled once serves every file of a process."""
+"""One small shape for most of these tests: what is compiled once serves every file of a process."""
 
 import pytest
 
@@ -6,12 +6,14 @@ from experiments.explore.panels import measure
 from experiments.explore.scene import scene
 from experiments.explore.state import State
 
-
-@pytest.fixture(scope="session")
-def default_scene():
-    return scene(State())
+SMALL = State(width=8, depth=1)
 
 
 @pytest.fixture(scope="session")
-def default_panels(default_scene):
-    return measure(default_scene)
+def small_scene():
+    return scene(SMALL)
+
+
+@pytest.fixture(scope="session")
+def small_panels(small_scene):
+    return measure(small_scene)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from experiments.explore.layers import layers
+from experiments.explore.panels import measure
 from experiments.explore.presets import PRESETS
 from experiments.explore.problems import problems
 from experiments.explore.record import numbers, record
 from experiments.explore.scene import scene
 from experiments.explore.snippet import snippet
-from experiments.explore.state import State
 from experiments.explore.training import Training
 from experiments.records import RecordStore
 
@@ -62,29 +62,34 @@ def test_dead_relu_units_stall():
 
 
 @pytest.fixture(scope="module")
-def shown(default_scene):
-    training = Training(default_scene)
+def shown():
+    training = Training(scene(DEAD.first))
     training.advance(30)
     return training
 
 
-def test_the_snippet_prints_the_same_bits(tmp_path, shown, default_panels):
+@pytest.fixture(scope="module")
+def panels(shown):
+    return measure(shown.scene)
+
+
+def test_the_snippet_prints_the_same_bits(tmp_path, shown, panels):
     script = tmp_path / "again.py"
-    script.write_text(snippet(State(), 30))
+    script.write_text(snippet(DEAD.first, 30))
     printed = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=200)
     assert printed.stderr == ""
-    expected = {name: repr(value) for name, value in numbers(shown, default_panels).items()}
+    expected = {name: repr(value) for name, value in numbers(shown, panels).items()}
     assert dict(row.split(" = ") for row in printed.stdout.splitlines()) == expected
 
 
-def test_the_record_is_stored_and_found_again(tmp_path, shown, default_panels):
-    made = record(shown, default_panels)
+def test_the_record_is_stored_and_found_again(tmp_path, shown, panels):
+    made = record(shown, panels)
     RecordStore(tmp_path).put(made)
     found = RecordStore(tmp_path).get(made.key)
     assert found is not None and found.scalars == made.scalars and found.config["steps"] == 30
     assert found.scalars["loss"] == shown.frame.loss
     assert np.array_equal(found.arrays["loss"], shown.history.loss)
-    shown_more = record(_advanced(shown, 1), default_panels)
+    shown_more = record(_advanced(shown, 1), panels)
     assert shown_more.key != made.key
 
 
