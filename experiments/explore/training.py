@@ -34,6 +34,8 @@ MOST_STEPS = 10_000_000
 KEPT = 2000
 """The history keeps at least so many steps, evenly spaced, once there are more, and at most twice as many."""
 _CHUNK = 512
+_FIRST = 16
+"""Steps taken at once before it is known how long one takes."""
 _LANCZOS_STEPS = 20
 """N labels make N large eigenvalues: at 15 the norm has ten digits on every network of the studies."""
 
@@ -190,11 +192,8 @@ class Training:
     def _run_for(self, seconds: float) -> None:
         end = time.perf_counter() + seconds
         while not self.over and (left := end - time.perf_counter()) > 0.0:
-            begin, before = time.perf_counter(), self._last["step"]
-            count = max(1, min(_CHUNK, int(left / self._pace))) if self._pace else 1
-            self._run_to(before + count + 1)
-            if taken := self._last["step"] - before:
-                self._pace = (time.perf_counter() - begin) / taken
+            count = min(_CHUNK, int(left / self._pace)) if self._pace else _FIRST
+            self._run_to(self._last["step"] + max(1, count) + 1)
 
     @property
     def frame(self) -> Frame:
@@ -218,11 +217,15 @@ class Training:
                 self._curvature = max(self._curvature, segment_curvature(self.scene, self.params))
                 self._next_look = max(1, 2 * step)
             stop = min(until, step + _CHUNK, self._next_look)
+            begin = time.perf_counter()
             self._state, (trace,), (looked,) = next(
                 advance_looking(
                     self.scene.model, self._state, self._problem, _look, self._given, until=stop, chunk=_CHUNK
                 )
             )
+            # A chunk of few steps is mostly overhead: the pace is that of the longer ones.
+            if stop - step >= _FIRST:
+                self._pace = (time.perf_counter() - begin) / (stop - step)
             self._keep(step, trace, looked)
 
     def _keep(self, first: int, trace: Trace, looked: _Looked) -> None:
