@@ -13,8 +13,9 @@ from experiments.descent import Status, descent_step, loss
 from experiments.explore.claim_lines import ClaimLine, Finding, because, line
 from experiments.explore.claims_before import count_of
 from experiments.explore.panels import Panels
+from experiments.explore.segment_curvature import segment_curvature
 from experiments.explore.step_marks import smoothness_after
-from experiments.explore.training import Frame, Training, segment_curvature
+from experiments.explore.training import Frame, Training
 from experiments.kernel import empirical_ntk, gradient_gap
 from theory import (
     descent_product,
@@ -51,6 +52,10 @@ def claims_after(training: Training, panels: Panels) -> list[ClaimLine]:
         _finite_horizon(training, panels),
     ]
     return [line(each, float32=float32) if isinstance(each, list) else each for each in findings]
+
+
+def _inverse(curvature: float) -> float:
+    return 1.0 / curvature if curvature > 0.0 else np.inf
 
 
 def _reached(frame: Frame) -> str:
@@ -175,7 +180,7 @@ def _tail_rate(training: Training, panels: Panels) -> list[Finding] | ClaimLine:
         gradient_gap=gap,
         mode_share=min(share, 1.0),
         top_eigenvalue=float(values[-1]),
-        smoothness=segment_curvature(scene, params),
+        smoothness=float(np.max(segment_curvature(scene, params).value)),
         step_size=state.step_size,
         num_points=state.num_points,
         instance="the next step",
@@ -261,7 +266,9 @@ def _descent_product(training: Training, panels: Panels) -> list[Finding]:
         instance="the last step",
         output_scale=scale,
     )
-    curved = f"the step size {state.step_size:g} is above 1/|hess L| = {1.0 / frame.curvature:.3g}, measured on the run"
+    curved = (
+        f"the step size {state.step_size:g} is above 1/|hess L| = {_inverse(frame.curvature):.3g}, measured on the run"
+    )
     return [
         Finding(
             product,
@@ -300,7 +307,7 @@ def _finite_horizon(training: Training, panels: Panels) -> list[Finding] | Claim
         parameter_scale=totals.parameter_norm,
     )
     ball = f"the ball of radius {frame.radius:.3g} that {frame.step:,} steps could reach"
-    above = f"the step size {scene.state.step_size:g} is above 1/S = {1.0 / smoothness:.3g}"
+    above = f"the step size {scene.state.step_size:g} is above 1/S = {_inverse(smoothness):.3g}"
     return [
         Finding(
             check,

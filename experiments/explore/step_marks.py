@@ -13,16 +13,15 @@ import numpy as np
 import optax
 
 from experiments.blocks import Chain
-from experiments.curvature import hessian_norms
 from experiments.descent import Apply, loss
 from experiments.explore.scene import Scene
+from experiments.explore.segment_curvature import segment_curvature
 from experiments.explore.spectrum import SpectrumPanel
 from experiments.smoothness import loss_smoothness, parameter_radii
 from experiments.studies.safe_step import known_before
 
 HORIZON_STEPS = 100
 _TIMES = (1.0, 100.0)
-_LANCZOS_STEPS = 40
 
 
 class StepMarks(NamedTuple):
@@ -48,24 +47,24 @@ class StepMarks(NamedTuple):
 def step_marks(scene: Scene, spectrum: SpectrumPanel) -> StepMarks:
     """Marks of a scene whose spectrum is `spectrum`."""
     with scene.arithmetic():
-        params, x, y = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (scene.params, scene.x, scene.y))
-        hessian, error = hessian_norms(scene.model, params, x, y, iterations=_LANCZOS_STEPS)
-        known = _known(scene, x, y)
+        known = _known(scene)
+    hessian, error = (float(each[0]) for each in segment_curvature(scene, scene.params))
     curvature = float(spectrum.eigenvalues[-1]) / scene.state.num_points
     return StepMarks(
         **known,
-        hessian=float(hessian[0]),
-        error=float(error[0]),
+        hessian=hessian,
+        error=error,
         kernel_curvature=curvature,
         kernel=_double_inverse(curvature),
-        edge=_double_inverse(float(hessian[0])),
+        edge=_double_inverse(hessian),
     )
 
 
-def _known(scene: Scene, x: np.ndarray, y: np.ndarray) -> dict[str, float | None]:
+def _known(scene: Scene) -> dict[str, float | None]:
     block = scene.bounded
     if not isinstance(block, Chain):
         return {"at_start": None, "smoothness": None, "horizon": None, "radius": None, "safe": None}
+    x, y = (np.asarray(data)[None] for data in (scene.x, scene.y))
     first, norm = (np.asarray(each)[None] for each in _start(scene.model, scene.params, scene.x, scene.y))
     radii = jax.tree.map(lambda radius: np.asarray(radius)[None], parameter_radii(block, scene.params))
     known = known_before(block, radii, x, y, losses=first, norms=norm, horizons=_TIMES, steps=HORIZON_STEPS)

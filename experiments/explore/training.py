@@ -15,18 +15,17 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from experiments.curvature import hessian_norms
 from experiments.descent import (
     Apply,
     Problem,
     Status,
     Trace,
     advance_looking,
-    descent_step,
     member,
     start,
 )
 from experiments.explore.scene import Scene
+from experiments.explore.segment_curvature import segment_curvature
 from experiments.kernel import empirical_ntk
 from theory import descent_product, finite_horizon
 
@@ -36,8 +35,6 @@ KEPT = 2000
 _CHUNK = 512
 _FIRST = 16
 """Steps taken at once before it is known how long one takes."""
-_LANCZOS_STEPS = 20
-"""N labels make N large eigenvalues: at 15 the norm has ten digits on every network of the studies."""
 
 
 class Frame(NamedTuple):
@@ -214,7 +211,7 @@ class Training:
         """Go on until the next step to be taken is number `until`."""
         while not self.over and (step := int(self._state.step[0])) < until:
             if step == self._next_look:
-                self._curvature = max(self._curvature, segment_curvature(self.scene, self.params))
+                self._curvature = max(self._curvature, float(np.max(segment_curvature(self.scene, self.params).value)))
                 self._next_look = max(1, 2 * step)
             stop = min(until, step + _CHUNK, self._next_look)
             begin = time.perf_counter()
@@ -301,13 +298,3 @@ def _derived(
         4.0 * num_points * jnp.finfo(float).eps * largest,
         finite_horizon.path_ceiling(initial_loss, elapsed=step_size * steps),
     )
-
-
-def segment_curvature(scene: Scene, params: PyTree) -> float:
-    """The largest |hess L| at both ends and the middle of the step from `params`: a sample, below the supremum."""
-    with scene.arithmetic():
-        after = descent_step(scene.model, params, scene.x, scene.y, step_size=scene.state.step_size)
-        places = jax.tree.map(lambda a, b: jnp.stack([a, 0.5 * (a + b), b]), params, after)
-        x, y = (jnp.stack([data] * 3) for data in (scene.x, scene.y))
-        norms = hessian_norms(scene.model, places, x, y, iterations=_LANCZOS_STEPS)
-    return float(np.max(norms.value))
