@@ -15,6 +15,7 @@ from experiments.explore.scene import scene
 from experiments.explore.snippet import snippet
 from experiments.explore.training import Training
 from experiments.records import RecordStore
+from theory import step_floor
 
 GAP, SMOOTH, SKIP, DEAD = PRESETS
 
@@ -22,6 +23,19 @@ GAP, SMOOTH, SKIP, DEAD = PRESETS
 def run(state, steps=40_000):
     training = Training(scene(state))
     return training, training.advance(steps)
+
+
+def linear_floor(training):
+    """R3 with the gradient gap of the start, as the page shows it."""
+    history, state = training.history, training.scene.state
+    return step_floor.step_floor(
+        history.gap[0],
+        history.gradient_gap[0],
+        target_loss=state.target,
+        initial_loss=history.loss[0],
+        step_size=state.step_size,
+        num_points=state.num_points,
+    )
 
 
 def test_they_can_be_computed_and_say_what_to_look_at():
@@ -33,16 +47,18 @@ def test_they_can_be_computed_and_say_what_to_look_at():
 
 def test_with_a_label_gap_a_quarter_of_h_min_takes_about_four_times_the_steps():
     assert GAP.first.h == 4 * GAP.second.h and GAP.first.labelling == "gap"
-    (_, far), (_, near) = run(GAP.first), run(GAP.second)
+    (first, far), (second, near) = run(GAP.first), run(GAP.second)
     assert far.status == near.status == "reached"
     assert 3.0 < near.step / far.step < 5.0
+    assert linear_floor(second) > 10 * linear_floor(first) > 10
 
 
 def test_with_smooth_labels_the_same_h_min_costs_nothing():
     assert SMOOTH.first.h == 4 * SMOOTH.second.h and SMOOTH.first.labelling == "smooth"
-    (_, far), (_, near) = run(SMOOTH.first), run(SMOOTH.second)
+    (first, far), (second, near) = run(SMOOTH.first), run(SMOOTH.second)
     assert far.status == near.status == "reached"
     assert near.step <= 1.1 * far.step
+    assert max(linear_floor(first), linear_floor(second)) < 1
 
 
 def test_the_skip_keeps_points_apart():
