@@ -3,6 +3,7 @@
 The parameters are init(key) times a scale, so that branches with Lipschitz constants below 1 are met too.
 """
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,12 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from experiments import smoothness
 from experiments.blocks import Block, Chain, Residual
 from experiments.model_run import points_with_pair
 from experiments.smoothness import model_bounds
 from experiments.user_model import UserModel
-from theory import feature_learning_floor
-from theory.smoothness import jacobian_lipschitz
 
 
 class Probe(NamedTuple):
@@ -117,27 +117,22 @@ def _jacobian(function: Any, argument: Any) -> Any:
 
 @lru_cache(maxsize=4)
 def known_path_floor(model: UserModel) -> Any:
-    """(seed, separation, excess) -> R6's P* for the run of `measured_run` with that seed, known before training.
-
-    Lbar after a path of length P is the blocks' own Lipschitz constant of x -> grad_theta f, in Frobenius norm over the
-    outputs, on the radii that such a path can reach and on the ball that holds the pair.
-    """
+    """(seed, separation, excess) -> R6's P* for the run of `measured_run` with that seed, known before training."""
     block = model.apply
     assert isinstance(block, Block)
-    outputs = float(np.prod(block.output_shape(model.point_shape)))
+    outputs = math.prod(block.output_shape(model.point_shape))
 
     def floor(seed, separation, excess):
         point_key, _, start_key = jax.random.split(jax.random.key(seed), 3)
         pair = points_with_pair(point_key, separation, model.point_shape)[jnp.array([0, -1])]
-        radii = block.radii(model.init(start_key))
-        input_radius = jnp.max(jnp.linalg.norm(pair.reshape(2, -1), axis=1))
-
-        def envelope(path_length):
-            grown = jax.tree.map(lambda radius: radius + path_length, radii)
-            bounds = model_bounds(block, grown, input_radius, point_shape=model.point_shape)
-            return jnp.sqrt(outputs) * jacobian_lipschitz(bounds)
-
-        travel = feature_learning_floor.upper_travel(jnp.vectorize(envelope), 0.0, pieces=8)
-        return feature_learning_floor.path_floor(excess, separation, travel=travel)
+        return smoothness.known_path_floor(
+            block,
+            block.radii(model.init(start_key)),
+            jnp.max(jnp.linalg.norm(pair.reshape(2, -1), axis=1)),
+            excess,
+            separation,
+            point_shape=model.point_shape,
+            outputs=outputs,
+        )
 
     return jax.jit(floor)

@@ -22,6 +22,11 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 Apply = Callable[[Any, Any], Any]
+Look = Callable[[Apply, Any, "Problem", Any], Any]
+"""look(apply, params, problem, given) -> pytree of numbers: what else to measure at every step of one run.
+
+given: any arrays of that run, such as what it started from.
+"""
 
 
 class Status(IntEnum):
@@ -130,10 +135,16 @@ def _measure(apply: Apply, params: PyTree, problem: Problem) -> tuple[Trace, PyT
     return measured, gradient
 
 
-def _step(apply: Apply, problem: Problem, until: Array, state: State) -> tuple[State, Trace]:
+def _nothing(apply: Apply, params: PyTree, problem: Problem, given: PyTree) -> tuple[()]:
+    return ()
+
+
+def _step(
+    apply: Apply, look: Look, problem: Problem, given: PyTree, until: Array, state: State
+) -> tuple[State, tuple[Trace, PyTree]]:
     """Measure at theta_s, then move unless the run is over; frozen runs and steps past `until` cost nothing."""
 
-    def live(state: State) -> tuple[State, Trace]:
+    def live(state: State) -> tuple[State, tuple[Trace, PyTree]]:
         measured, gradient = _measure(apply, state.params, problem)
         row = measured._replace(path_length=state.path_length)
         status = jnp.where(
@@ -154,31 +165,37 @@ def _step(apply: Apply, problem: Problem, until: Array, state: State) -> tuple[S
             status=status,
         )
         over = state._replace(status=status)
-        return jax.tree.map(partial(jnp.where, status == Status.RUNNING), moved, over), row
+        after = jax.tree.map(partial(jnp.where, status == Status.RUNNING), moved, over)
+        return after, (row, look(apply, state.params, problem, given))
 
-    def frozen(state: State) -> tuple[State, Trace]:
-        return state, Trace(*(jnp.asarray(jnp.nan) for _ in Trace._fields))
+    def frozen(state: State) -> tuple[State, tuple[Trace, PyTree]]:
+        rows = jax.eval_shape(live, state)[1]
+        return state, jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), rows)
 
     active = (state.status == Status.RUNNING) & (state.step < until)
     return jax.lax.cond(active, live, frozen, state)
 
 
-def _advance_one(apply: Apply, chunk: int, until: Array, run: tuple[State, Problem]) -> tuple[State, Trace]:
-    state, problem = run
-    return jax.lax.scan(lambda state, _: _step(apply, problem, until, state), state, length=chunk)
+def _advance_one(
+    apply: Apply, look: Look, chunk: int, until: Array, run: tuple[State, Problem, PyTree]
+) -> tuple[State, tuple[Trace, PyTree]]:
+    state, problem, given = run
+    return jax.lax.scan(lambda state, _: _step(apply, look, problem, given, until, state), state, length=chunk)
 
 
-@partial(jax.jit, static_argnames=("apply", "chunk", "mesh"))
-def _advance(state: State, problem: Problem, until: Array, *, apply: Apply, chunk: int, mesh: Mesh):
+@partial(jax.jit, static_argnames=("apply", "look", "chunk", "mesh"))
+def _advance(
+    state: State, problem: Problem, given: PyTree, until: Array, *, apply: Apply, look: Look, chunk: int, mesh: Mesh
+):
     """At most `chunk` steps of every run; on each device its share of the runs, one after another."""
     shard = PartitionSpec("runs")
 
-    def share(state: State, problem: Problem, until: Array) -> tuple[State, Trace]:
-        return jax.lax.map(partial(_advance_one, apply, chunk, until), (state, problem))
+    def share(state: State, problem: Problem, given: PyTree, until: Array) -> tuple[State, tuple[Trace, PyTree]]:
+        return jax.lax.map(partial(_advance_one, apply, look, chunk, until), (state, problem, given))
 
-    return jax.shard_map(share, mesh=mesh, in_specs=(shard, shard, PartitionSpec()), out_specs=shard, check_vma=False)(
-        state, problem, until
-    )
+    return jax.shard_map(
+        share, mesh=mesh, in_specs=(shard, shard, shard, PartitionSpec()), out_specs=shard, check_vma=False
+    )(state, problem, given, until)
 
 
 def member(ensemble: PyTree, index: int | np.integer | Int[np.ndarray, " some"]) -> PyTree:
@@ -219,20 +236,44 @@ def advance(
 
     apply: f(params, x), rows independent.  chunk: steps between yields (static: one compilation per value).
     """
+    for after, traces, _ in advance_looking(apply, state, problem, _nothing, (), until=until, chunk=chunk):
+        yield after, traces
+
+
+def advance_looking(
+    apply: Apply,
+    state: State,
+    problem: Problem,
+    look: Look,
+    given: PyTree,
+    *,
+    until: int | None = None,
+    chunk: int = 1000,
+) -> Iterator[tuple[State, list[Trace], list[PyTree]]]:
+    """`advance`, with look(apply, params, problem, given) measured at every step as well: run by run, steps first.
+
+    look: static, one compilation per function.  given: leading axis over runs, as problem.
+    """
     mesh = Mesh(np.asarray(jax.devices()), ("runs",))
     limit = np.int32(np.iinfo(np.int32).max if until is None else until)
-    state, problem = jax.tree.map(np.asarray, (state, problem))
+    state, problem, given = jax.tree.map(np.asarray, (state, problem, given))
     while (running := (state.status == Status.RUNNING) & (state.step < limit)).any():
         order = _dealt(running, mesh.size)
         position = np.zeros(len(running), int)
         position[order] = np.arange(len(order))
-        dealt = member((state, problem), order)
-        after, rows = jax.device_get(_advance(*dealt, limit, apply=apply, chunk=chunk, mesh=mesh))
+        dealt = member((state, problem, given), order)
+        after, rows = jax.device_get(_advance(*dealt, limit, apply=apply, look=look, chunk=chunk, mesh=mesh))
         before = state.step
         state, rows = member((after, rows), position)
         # A run that stops in this chunk measured its last step without moving on.
         taken = state.step - before + (running & (state.status != Status.RUNNING))
-        yield state, [Trace(*(column[run, : taken[run]] for column in rows)) for run in range(len(running))]
+        steps = [_rows_of(rows, run, count) for run, count in enumerate(taken.tolist())]
+        yield state, [trace for trace, _ in steps], [looked for _, looked in steps]
+
+
+def _rows_of(rows: PyTree, run: int, count: int) -> PyTree:
+    """One run's first `count` rows of a chunk."""
+    return jax.tree.map(lambda column: column[run, :count], rows)
 
 
 def join(pieces: list[Trace]) -> Trace:

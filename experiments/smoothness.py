@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from experiments.blocks import Block
-from theory import smoothness
+from theory import feature_learning_floor, smoothness
 from theory.smoothness import Bounds
 
 
@@ -79,6 +79,35 @@ def stable_step(
 ) -> Float[Array, ""]:
     """1/S, a step size that gradient descent can take wherever it stays within the radii (and L <= loss, if given)."""
     return 1.0 / loss_smoothness(model, radii, points, labels, loss=loss)
+
+
+_PIECES = 8
+"""Of the upper sum for int Lbar: a coarser one gives a smaller, still true floor."""
+
+
+def known_path_floor(
+    model: Block,
+    radii: PyTree,
+    input_radius: ArrayLike,
+    excess: ArrayLike,
+    separation: ArrayLike,
+    *,
+    point_shape: tuple[int, ...],
+    outputs: int = 1,
+) -> Float[Array, ""]:
+    """R6's P*, known before training: the least path that can take `excess` from the gap of a pair at `separation`.
+
+    Lbar after a path of length P is the blocks' own Lipschitz constant of x -> grad_theta f, in Frobenius norm over the
+    outputs, on radii larger by P and on the ball of `input_radius` that holds the pair.
+    """
+
+    def envelope(path_length: Array) -> Array:
+        grown = jax.tree.map(lambda radius: radius + path_length, radii)
+        bounds = model_bounds(model, grown, input_radius, point_shape=point_shape)
+        return math.sqrt(outputs) * smoothness.jacobian_lipschitz(bounds)
+
+    travel = feature_learning_floor.upper_travel(jnp.vectorize(envelope), 0.0, pieces=_PIECES)
+    return feature_learning_floor.path_floor(excess, separation, travel=travel)
 
 
 def _require_like_parameters(model: Block, radii: PyTree) -> None:

@@ -9,23 +9,18 @@ from functools import cache, partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments.architecture import ArchitectureConfig
 from experiments.blocks import Chain
 from experiments.points.collapse import spread_set
 from experiments.records import Record
-from experiments.smoothness import model_bounds, parameter_radii
+from experiments.smoothness import known_path_floor, parameter_radii
 from experiments.studies.floor_checks import rounding_scales
 from experiments.studies.networks import domain_of
 from theory import feature_learning_floor
 from theory.path_floor import excess_gap
-from theory.smoothness import jacobian_lipschitz
 from theory.verdict import Check
-
-_PIECES = 8
-"""Of the upper sum for int Lbar: a coarser one gives a smaller, still true floor."""
 
 
 @cache
@@ -66,14 +61,8 @@ def _path_floors(
     model: Chain, point_shape: tuple[int, ...], seed: Any, radius: Any, excess: Any, separation: Any
 ) -> Any:
     def floor(seed: Any, radius: Any, excess: Any, separation: Any) -> Any:
-        params = model.init(jax.random.key(seed))
-
-        def envelope(path_length: Any) -> Any:
-            radii = parameter_radii(model, params, path_length=path_length)
-            return jacobian_lipschitz(model_bounds(model, radii, radius, point_shape=point_shape))
-
-        travel = feature_learning_floor.upper_travel(jnp.vectorize(envelope), 0.0, pieces=_PIECES)
-        return feature_learning_floor.path_floor(excess, separation, travel=travel)
+        radii = parameter_radii(model, model.init(jax.random.key(seed)))
+        return known_path_floor(model, radii, radius, excess, separation, point_shape=point_shape)
 
     return jax.vmap(floor)(seed, radius, excess, separation)
 
