@@ -10,6 +10,7 @@ import cyclopts
 
 from figures.commands.asked import BadInput
 from figures.commands.certify import certify
+from figures.commands.explore import explore
 from figures.commands.measure import measure
 from figures.commands.records import records
 from figures.commands.report import report
@@ -23,7 +24,7 @@ app = cyclopts.App(
     name="uniformity",
     help="Does more uniform training data make gradient descent faster, and what exactly can be proved about it?",
 )
-for command in (reproduce, sweep, report, claims, draw, verify, certify, measure, select):
+for command in (explore, reproduce, sweep, report, claims, draw, verify, certify, measure, select):
     app.command(command)
 app.command(records)
 

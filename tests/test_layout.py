@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "figures": {"figures", "theory"},
 }
 # The application on top of all three: the command, and what it tells about claims and studies.
-COMMAND = {"figures/cli.py", "figures/commands", "figures/claims_table.py", "figures/report.py"}
+COMMAND = {"figures/cli.py", "figures/commands", "figures/explore", "figures/claims_table.py", "figures/report.py"}
 
 
 def imported(path: Path) -> set[str]:
