@@ -1,5 +1,7 @@
 """`uniformity explore`: a page in the browser on which architecture and data are changed and trained."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -67,4 +69,5 @@ def explore(
         serve(first, own, port=port, browser=browser)
     except OSError as error:
         raise BadInput(f"--port must be free on 127.0.0.1, but {port} was not: {error.strerror}") from error
-    return 0
+    sys.stdout.flush()
+    os._exit(0)  # the thread of a page may be inside the compiler: an orderly end of Python aborts there

@@ -156,6 +156,9 @@ def test_a_slider_changes_words_address_and_picture(visit, name, panel):
 
 @pytest.mark.parametrize(("name", "choice", "panel"), cases(CHOSEN))
 def test_a_choice_changes_words_address_and_picture(visit, name, choice, panel):
+    if name in ("bottleneck", "normalisation"):
+        visit.page.locator('[data-control="kind"] select').select_option(label="residual MLP")
+        visit.until(lambda: "plain MLP" not in visit.text("state"))
     before = visit.drawing(panel)
     visit.page.locator(f'[data-control="{name}"] select').select_option(label=choice)
     visit.until(lambda: visit.drawing(panel) != before and choice in visit.text("state") + "residual MLP")
