@@ -105,6 +105,12 @@ def test_tables_are_the_committed_numbers():
     chosen = [json.loads((summaries / f"selection_{name}.json").read_text()) for name in ("digits", "language")]
     assert selection_table(*chosen) in README
     assert conditions_table(chosen[0]) in README
+    found = {row["label"]: row["value"] for row in chosen[0]["estimates"]}
+    assert f"({found['l2, sgd, all rules: lambda_min by h_min']:+.2f})" in README
+    assert f"({found['l2, sgd, all rules: steps to own loss by h_min']:+.2f})" in README
+    for training, optimiser in (("l2, sgd", "SGD"), ("cross-entropy, adam", "Adam")):
+        alone = found[f"{training}, 320 rows: steps to own loss, late, full / random"]
+        assert f"{alone:.2f} with {optimiser}" in README
 
 
 def test_committed_summaries_come_from_one_preset():
